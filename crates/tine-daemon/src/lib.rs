@@ -1,0 +1,1 @@
+//! Does the world match what was asked? Runs apps around the rules.

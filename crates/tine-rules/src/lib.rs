@@ -1,0 +1,1 @@
+//! What should happen next: restart, stop, balance. Sans-IO and deterministic.

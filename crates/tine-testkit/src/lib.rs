@@ -1,0 +1,1 @@
+//! For tests and benches only: temp homes, waiters, loads that classify every failure, odd workers.
