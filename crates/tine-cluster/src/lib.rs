@@ -1,1 +1,26 @@
-//! Node.js cluster for Rust: a primary, its workers and one port, on the wire protocol of Node itself.
+//! Node.js `cluster` for Rust: one primary, several workers, one port.
+//!
+//! A [`Primary`] starts worker processes, talks to them over Node's own IPC protocol, and shares
+//! listening sockets among them. Unmodified Node programs are its workers as they are; a Rust
+//! program becomes one with [`worker::Worker::from_env`].
+//!
+//! | question | file |
+//! |---|---|
+//! | How do workers come and go, and what do they say? | `primary/core.rs` |
+//! | What is known of one worker? | `primary/worker.rs` |
+//! | What did a worker ask to listen on? | `primary/bind.rs` |
+//! | Which handle answers it? | `primary/handle.rs` |
+//! | Who gets the next connection that the primary accepted? | `primary/passing.rs` |
+//! | Which socket does the kernel give the next connection to? | `primary/group.rs` |
+//! | How does a Rust program join? | `worker.rs` |
+#![forbid(unsafe_code)]
+
+pub mod primary;
+pub mod worker;
+
+pub use primary::{
+    Event, ForkError, Launch, ListeningAddress, Policy, Primary, Seat, Settings, SteeringReport,
+    WorkerId,
+};
+pub use tine_ipc::Dialect;
+pub use tine_sys::reap::ExitStatus;

@@ -1,1 +1,20 @@
 //! Does the world match what was asked? Runs apps around the rules.
+//!
+//! [`foreground`] runs one app inside this very process, for `tine run`.
+#![forbid(unsafe_code)]
+
+pub mod foreground;
+mod spec;
+
+pub use spec::{AppSpec, Balance};
+pub use tine_cluster::{Dialect, ListeningAddress, Policy, SteeringReport};
+pub use tine_rules as rules;
+pub use tine_sys::inherited;
+pub use tine_sys::reap::{signal_from_name, signal_name};
+pub use tine_sys::spawn::{ResolveError, resolve_program};
+
+/// How many cores this process may use: what the affinity mask and the cgroup's quota allow.
+#[must_use]
+pub fn usable_cores() -> usize {
+    tine_sys::cores::usable().usable.get()
+}

@@ -1,1 +1,37 @@
-//! What the bytes and file descriptors on a Node.js IPC channel mean: framing, handles, acknowledgements.
+//! What the bytes and file descriptors on a Node.js IPC channel mean.
+//!
+//! `child_process.fork` and `cluster` give a child process one end of a stream socket pair and
+//! say in `NODE_CHANNEL_FD` which descriptor it is. This crate speaks what flows there: one JSON
+//! text per line, sometimes with a descriptor beside it, acknowledged by its receiver.
+//!
+//! [`Channel`] is *sans-IO*: bytes and descriptors go in, [`Event`]s come out; messages go in,
+//! [`Transmit`]s come out. It opens, reads and writes nothing, knows no clock, and panics on no
+//! input. The feature `unix` (on by default) adds [`unix::receive`] and [`unix::flush`], which
+//! move the bytes through one socket.
+//!
+//! | question | file |
+//! |---|---|
+//! | Where does a message begin and end? | `frame.rs` |
+//! | Is it the runtime's or the user's, and what does it say? | `message.rs` |
+//! | How is each cluster message written? | `encode.rs` |
+//! | What differs between Node, Bun and Deno? | `dialect.rs` |
+//! | Which descriptor belongs to which message, and who acknowledged what? | `channel.rs` |
+//! | How do the bytes get through a socket? | `unix.rs` |
+//!
+//! Facts about the protocol were observed on Node 18.20, 20.20, 22.23, 24.21 and 26.10,
+//! Bun 1.4.5 and Deno 2.9.6.
+#![forbid(unsafe_code)]
+
+mod channel;
+mod dialect;
+pub mod encode;
+mod frame;
+mod message;
+#[cfg(feature = "unix")]
+pub mod unix;
+
+pub use channel::{Channel, Event, Handle, Limits, ProtocolError, Token, Transmit};
+pub use dialect::Dialect;
+pub use message::{
+    Act, Cluster, HandleType, JsScalar, QueryServer, RawJson, Reply, SocketName, is_internal,
+};

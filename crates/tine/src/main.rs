@@ -1,2 +1,31 @@
-//! tine
-fn main() {}
+//! `tine`: runs any server on every core behind one port, and keeps it running.
+#![forbid(unsafe_code)]
+
+mod args;
+mod exit;
+mod style;
+mod verb;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before anything else opens a descriptor: what is open now was given to us.
+    let inherited = tine_daemon::inherited::take_inherited();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(refused) => {
+            // Help and version are answers, not errors; clap knows where each belongs.
+            let _ = refused.print();
+            return if refused.use_stderr() {
+                exit::USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let code = match args.verb {
+        args::Verb::Run(run) => verb::run::run(run, inherited.unwrap_or_default()),
+    };
+    code.into()
+}

@@ -1,0 +1,313 @@
+//! Which socket does the kernel give the next connection to?
+//!
+//! Every worker has a socket of its own in one `SO_REUSEPORT` group; the primary keeps a
+//! duplicate of each. A program on the group says which sockets receive: those of workers that
+//! listen. When a worker dies its socket stays, with what is queued on it, and goes to the next
+//! worker in its seat; meanwhile nothing new is steered to it as long as anybody else listens.
+
+use super::bind;
+use super::launch::Seat;
+use super::passing::Passing;
+use super::policy::{Policy, SteeringReport};
+use super::worker::WorkerId;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use tine_ipc::encode::NativeKind;
+use tine_sys::socket;
+use tine_sys::steer;
+
+/// The most sockets that exact turns are kept for in one group.
+const CAPACITY: u32 = 1024;
+
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Holds the port: bound first and alone, so that a port in use is noticed, and never
+    /// listening, so that it gets nothing.
+    _reserve: OwnedFd,
+    pub(super) address: SocketAddr,
+    only_v6: Option<bool>,
+    backlog: i32,
+    /// In the kernel's order: that of `listen()`; when one is closed the last takes its place.
+    sockets: Vec<Socket>,
+    steering: Steering,
+    pub(super) report: SteeringReport,
+    /// For connections taken off the socket of a worker that left.
+    pub(super) passing: Passing,
+}
+
+#[derive(Debug)]
+struct Socket {
+    fd: Arc<OwnedFd>,
+    /// Its place in the eBPF map.
+    place: u32,
+    seat: Seat,
+    holder: Holder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// Given to a worker that does not say yet that it listens.
+    Starting(WorkerId),
+    /// A worker accepts from it.
+    Listening(WorkerId),
+    /// The channel has closed, the process may still accept.
+    Leaving(WorkerId),
+    /// Its worker has died.
+    Nobody,
+}
+
+impl Holder {
+    fn worker(self) -> Option<WorkerId> {
+        match self {
+            Self::Starting(worker) | Self::Listening(worker) | Self::Leaving(worker) => {
+                Some(worker)
+            }
+            Self::Nobody => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Steering {
+    Turns(steer::RoundRobin),
+    Random,
+    Sticky,
+    Hash,
+}
+
+impl Group {
+    pub(super) fn open(
+        key: &str,
+        policy: Policy,
+        address: SocketAddr,
+        only_v6: Option<bool>,
+        any: bool,
+        backlog: Option<i32>,
+    ) -> io::Result<Self> {
+        let reserve = bind::tcp(address, only_v6, any, false)?;
+        socket::set_reuse_port(reserve.as_fd(), true)?;
+        let address = socket::local_address(reserve.as_fd())?;
+        let (steering, report) = match policy {
+            Policy::Sticky => (Steering::Sticky, SteeringReport::ByClientAddress),
+            Policy::Kernel | Policy::RoundRobin | Policy::Shared => {
+                match steer::RoundRobin::new(CAPACITY) {
+                    Ok(turns) => (Steering::Turns(turns), SteeringReport::ExactTurns),
+                    Err(error) => (
+                        Steering::Random,
+                        SteeringReport::Random {
+                            reason: error.to_string(),
+                        },
+                    ),
+                }
+            }
+        };
+        Ok(Self {
+            _reserve: reserve,
+            address,
+            only_v6: if address.is_ipv6() { only_v6 } else { None },
+            backlog: backlog.unwrap_or(bind::DEFAULT_BACKLOG),
+            sockets: Vec::new(),
+            steering,
+            report,
+            passing: Passing::new(key, None, NativeKind::TcpConnection),
+        })
+    }
+
+    /// A socket for a worker: the one that the last worker in its seat left behind, else one that
+    /// anybody left behind, else a new one.
+    pub(super) fn socket_for(&mut self, worker: WorkerId, seat: Seat) -> io::Result<Arc<OwnedFd>> {
+        let left = |socket: &&mut Socket| socket.holder == Holder::Nobody;
+        let found = match self
+            .sockets
+            .iter_mut()
+            .filter(left)
+            .find(|socket| socket.seat == seat)
+        {
+            Some(_) => self
+                .sockets
+                .iter_mut()
+                .find(|socket| socket.holder == Holder::Nobody && socket.seat == seat),
+            None => self
+                .sockets
+                .iter_mut()
+                .find(|socket| socket.holder == Holder::Nobody),
+        };
+        if let Some(socket) = found {
+            socket.holder = Holder::Starting(worker);
+            socket.seat = seat;
+            return Ok(socket.fd.clone());
+        }
+        let fd = bind::tcp(self.address, self.only_v6, false, true)?;
+        socket::listen(fd.as_fd(), self.backlog)?;
+        let fd = Arc::new(fd);
+        let place = self.free_place();
+        if let Steering::Turns(turns) = &self.steering {
+            let placed = turns.set_socket(place, fd.as_fd());
+            let attached = placed.and_then(|()| turns.attach(fd.as_fd()));
+            if let Err(error) = attached {
+                self.steering = Steering::Random;
+                self.report = SteeringReport::Random {
+                    reason: error.to_string(),
+                };
+            }
+        }
+        let holder = Holder::Starting(worker);
+        self.sockets.push(Socket {
+            fd: fd.clone(),
+            place,
+            seat,
+            holder,
+        });
+        self.steer();
+        Ok(fd)
+    }
+
+    fn free_place(&self) -> u32 {
+        (0..CAPACITY)
+            .find(|place| self.sockets.iter().all(|socket| socket.place != *place))
+            .unwrap_or(CAPACITY)
+    }
+
+    /// The worker has said that it listens: it receives from now on.
+    pub(super) fn listening(&mut self, worker: WorkerId) {
+        for socket in &mut self.sockets {
+            if socket.holder == Holder::Starting(worker) {
+                socket.holder = Holder::Listening(worker);
+            }
+        }
+        self.passing.rotation.add(worker);
+        self.steer();
+    }
+
+    /// The worker's channel has closed; its process may live on.
+    pub(super) fn leaving(&mut self, worker: WorkerId) {
+        self.passing.rotation.remove(worker);
+        for socket in &mut self.sockets {
+            if socket.holder.worker() == Some(worker) {
+                socket.holder = Holder::Leaving(worker);
+            }
+        }
+        self.steer();
+    }
+
+    /// The worker's process has ended: its socket waits for the next one in its seat.
+    pub(super) fn died(&mut self, worker: WorkerId) {
+        self.passing.rotation.remove(worker);
+        for socket in &mut self.sockets {
+            if socket.holder.worker() == Some(worker) {
+                socket.holder = Holder::Nobody;
+            }
+        }
+        self.steer();
+    }
+
+    /// The worker has closed its server: a kept duplicate must not keep the port open. What was
+    /// queued goes to the others.
+    pub(super) fn closed(&mut self, worker: WorkerId) {
+        self.passing.rotation.remove(worker);
+        self.drop_sockets(|socket| socket.holder.worker() == Some(worker));
+    }
+
+    /// Nobody will come to this seat any more: what waits there goes to the others.
+    pub(super) fn release(&mut self, seat: Seat) {
+        self.drop_sockets(|socket| socket.holder == Holder::Nobody && socket.seat == seat);
+    }
+
+    fn drop_sockets(&mut self, unwanted: impl Fn(&Socket) -> bool) {
+        let mut at = 0;
+        let mut doomed = Vec::new();
+        // First steer away, so that nothing new arrives on what is being emptied.
+        for socket in self.sockets.iter_mut().filter(|socket| unwanted(socket)) {
+            socket.holder = Holder::Nobody;
+            doomed.push(socket.place);
+        }
+        if doomed.is_empty() {
+            return;
+        }
+        self.steer();
+        while at < self.sockets.len() {
+            if !doomed.contains(&self.sockets[at].place) {
+                at += 1;
+                continue;
+            }
+            let socket = self.sockets.swap_remove(at);
+            if !self.passing.rotation.is_empty() {
+                while let Ok(Some(connection)) = socket::accept(socket.fd.as_fd()) {
+                    self.passing.take_back(Arc::new(connection));
+                }
+            }
+            if let Steering::Turns(turns) = &self.steering {
+                // It leaves the map by itself when it is closed; this is only earlier.
+                let _ = turns.clear_socket(socket.place);
+            }
+            // Out of the group now, whoever else still holds a duplicate.
+            let _ = rustix::net::shutdown(&socket.fd, rustix::net::Shutdown::Both);
+        }
+        self.steer();
+    }
+
+    /// Whether any worker uses it or may still come to use what was left.
+    pub(super) fn has_members(&self) -> bool {
+        self.sockets
+            .iter()
+            .any(|socket| socket.holder != Holder::Nobody)
+    }
+
+    /// Says to the kernel which sockets receive.
+    fn steer(&mut self) {
+        let Some(first) = self.sockets.first() else {
+            return;
+        };
+        let group = first.fd.as_fd();
+        let receives = |socket: &Socket| matches!(socket.holder, Holder::Listening(_));
+        let result = match &self.steering {
+            Steering::Turns(turns) => {
+                let live: Vec<u32> = self
+                    .sockets
+                    .iter()
+                    .filter(|s| receives(s))
+                    .map(|s| s.place)
+                    .collect();
+                turns.set_live(&live)
+            }
+            Steering::Random => {
+                let live: Vec<u32> = (0..)
+                    .zip(&self.sockets)
+                    .filter(|(_, socket)| receives(socket))
+                    .map(|(index, _)| index)
+                    .collect();
+                steer::attach_random(group, &live)
+            }
+            Steering::Sticky => steer::attach_sticky(group, &self.sticky_table()),
+            Steering::Hash => Ok(()),
+        };
+        if let Err(error) = result {
+            self.steering = Steering::Hash;
+            self.report = SteeringReport::Hash {
+                reason: error.to_string(),
+            };
+        }
+    }
+
+    /// For every seat the socket that its clients reach. The clients of a seat without a live
+    /// worker are spread over the next ones, and come back; those of the others stay where they
+    /// are.
+    fn sticky_table(&self) -> Vec<u32> {
+        let mut by_seat: Vec<(Seat, Option<u32>)> = (0..)
+            .zip(&self.sockets)
+            .map(|(index, socket)| {
+                let live = matches!(socket.holder, Holder::Listening(_));
+                (socket.seat, live.then_some(index))
+            })
+            .collect();
+        by_seat.sort_unstable_by_key(|(seat, live)| (*seat, live.is_none()));
+        by_seat.dedup_by_key(|(seat, _)| *seat);
+        let count = by_seat.len();
+        let table: Vec<u32> = (0..count)
+            .filter_map(|at| (0..count).find_map(|step| by_seat[(at + step) % count].1))
+            .collect();
+        table
+    }
+}

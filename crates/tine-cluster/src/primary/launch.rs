@@ -1,0 +1,126 @@
+//! How is a worker process started?
+
+use std::ffi::{CString, OsString};
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// A place for one worker at a time. A worker that dies leaves its kernel-balanced sockets, with
+/// what is queued on them, to the next worker in its seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seat(pub u32);
+
+/// A process to be started as a worker.
+#[derive(Debug)]
+pub struct Launch {
+    /// The executable, as a path that needs no search.
+    pub program: PathBuf,
+    /// All arguments, the first being the name of the program.
+    pub arguments: Vec<OsString>,
+    /// The whole environment. The variables of the channel are added to it.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The working folder; `None` for the primary's own.
+    pub folder: Option<PathBuf>,
+    /// Becomes descriptor 0; `None` for the primary's own.
+    pub stdin: Option<OwnedFd>,
+    /// Becomes descriptor 1; `None` for the primary's own.
+    pub stdout: Option<OwnedFd>,
+    /// Becomes descriptor 2; `None` for the primary's own.
+    pub stderr: Option<OwnedFd>,
+    /// Whether the process is to know that it is a cluster worker (`NODE_UNIQUE_ID`). Without it
+    /// it gets a channel all the same, as a child of `child_process.fork` does.
+    pub clustered: bool,
+    /// The place it takes.
+    pub seat: Seat,
+    /// The runtime, when it is known to be special on the wire.
+    pub dialect: tine_ipc::Dialect,
+}
+
+/// A worker could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForkError {
+    /// No channel could be made.
+    #[error("making the channel of a new worker: {0}")]
+    Channel(#[source] std::io::Error),
+    /// A text with a NUL byte cannot be given to a process.
+    #[error("{0} contains a NUL byte")]
+    Nul(NulIn),
+    /// The process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] tine_sys::spawn::SpawnError),
+}
+
+/// Where a NUL byte was.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum NulIn {
+    /// In the path of the program.
+    Program,
+    /// In an argument.
+    Argument,
+    /// In the environment.
+    Environment,
+    /// In the working folder.
+    Folder,
+}
+
+impl fmt::Display for NulIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Program => "the path of the program",
+            Self::Argument => "an argument",
+            Self::Environment => "the environment",
+            Self::Folder => "the working folder",
+        })
+    }
+}
+
+/// The descriptor that the worker finds its channel on, the one `child_process.fork` gives.
+pub(super) const CHANNEL: i32 = 3;
+
+impl Launch {
+    /// The parts as the kernel wants them. `id` becomes `NODE_UNIQUE_ID` of a clustered worker.
+    pub(super) fn strings(&self, id: u32) -> Result<Strings, ForkError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let text = |bytes: Vec<u8>, place| CString::new(bytes).map_err(|_| ForkError::Nul(place));
+        let mut environment = Vec::with_capacity(self.environment.len() + 3);
+        for (name, value) in &self.environment {
+            if name.as_bytes().starts_with(b"NODE_CHANNEL_") || name == "NODE_UNIQUE_ID" {
+                continue;
+            }
+            let entry = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            environment.push(text(entry, NulIn::Environment)?);
+        }
+        let mut own = vec![
+            format!("NODE_CHANNEL_FD={CHANNEL}"),
+            "NODE_CHANNEL_SERIALIZATION_MODE=json".to_owned(),
+        ];
+        if self.clustered {
+            own.push(format!("NODE_UNIQUE_ID={id}"));
+        }
+        for entry in own {
+            environment.push(text(entry.into_bytes(), NulIn::Environment)?);
+        }
+        Ok(Strings {
+            program: text(self.program.as_os_str().as_bytes().to_vec(), NulIn::Program)?,
+            arguments: self
+                .arguments
+                .iter()
+                .map(|argument| text(argument.as_bytes().to_vec(), NulIn::Argument))
+                .collect::<Result<_, _>>()?,
+            environment,
+            folder: match &self.folder {
+                Some(folder) => Some(text(folder.as_os_str().as_bytes().to_vec(), NulIn::Folder)?),
+                None => None,
+            },
+        })
+    }
+}
+
+pub(super) struct Strings {
+    pub(super) program: CString,
+    pub(super) arguments: Vec<CString>,
+    pub(super) environment: Vec<CString>,
+    pub(super) folder: Option<CString>,
+}

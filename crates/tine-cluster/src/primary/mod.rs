@@ -1,0 +1,17 @@
+//! The primary: starts workers, answers their questions, shares their sockets.
+
+mod bind;
+mod core;
+mod event;
+mod group;
+mod handle;
+mod launch;
+mod passing;
+mod policy;
+mod worker;
+
+pub use self::core::Primary;
+pub use event::{Event, ListeningAddress};
+pub use launch::{ForkError, Launch, Seat};
+pub use policy::{Policy, Settings, SteeringReport};
+pub use worker::WorkerId;

@@ -1,0 +1,123 @@
+//! Who gets the next connection that the primary accepted?
+
+use super::worker::WorkerId;
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+use tine_ipc::encode::NativeKind;
+use tine_rules::Millis;
+use tine_rules::balance::Rotation;
+
+/// After running out of descriptors or memory, accepting is tried again this much later.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Connections in the primary's hands and the workers that take them.
+#[derive(Debug)]
+pub(super) struct Passing {
+    /// Where connections come from. `None`: only from [`Self::take_back`].
+    listener: Option<OwnedFd>,
+    /// There may be something to accept.
+    ready: bool,
+    pub(super) rotation: Rotation<WorkerId>,
+    /// Accepted, and not with any worker: refused by one, or left by a dead one.
+    waiting: VecDeque<Arc<OwnedFd>>,
+    /// Accepting failed for want of descriptors: not before.
+    accept_after: Option<Millis>,
+    pub(super) kind: NativeKind,
+    /// The key as a JSON text.
+    pub(super) key_json: String,
+}
+
+impl Passing {
+    pub(super) fn new(key: &str, listener: Option<OwnedFd>, kind: NativeKind) -> Self {
+        Self {
+            listener,
+            ready: true,
+            rotation: Rotation::default(),
+            waiting: VecDeque::new(),
+            accept_after: None,
+            kind,
+            // A text always has a JSON form.
+            key_json: serde_json::to_string(key).unwrap_or_default(),
+        }
+    }
+
+    /// The kernel says that there is something to accept.
+    pub(super) fn listener_is_ready(&mut self) {
+        self.ready = true;
+    }
+
+    pub(super) fn listener(&self) -> Option<&OwnedFd> {
+        self.listener.as_ref()
+    }
+
+    /// Puts a connection back in front: it has waited longest.
+    pub(super) fn take_back(&mut self, connection: Arc<OwnedFd>) {
+        self.waiting.push_front(connection);
+    }
+
+    /// Connections that wait for a worker to be free.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The next connection and the worker that gets it. Accepts only when a worker is free: what
+    /// waits, waits in the kernel.
+    pub(super) fn next(&mut self, now: Millis) -> Option<(WorkerId, Arc<OwnedFd>)> {
+        if !self.rotation.anyone_free(now) {
+            return None;
+        }
+        let connection = match self.waiting.pop_front() {
+            Some(connection) => connection,
+            None => Arc::new(self.accept(now)?),
+        };
+        match self.rotation.next(now) {
+            Some(worker) => Some((worker, connection)),
+            None => {
+                self.take_back(connection);
+                None
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Millis) -> Option<OwnedFd> {
+        if !self.ready || self.accept_after.is_some_and(|after| now < after) {
+            return None;
+        }
+        self.accept_after = None;
+        let listener = self.listener.as_ref()?;
+        loop {
+            match tine_sys::socket::accept(listener.as_fd()) {
+                Ok(Some(connection)) => return Some(connection),
+                Ok(None) => {
+                    self.ready = false;
+                    return None;
+                }
+                Err(error) => {
+                    let code = error.raw_os_error();
+                    let is = |errno: Errno| code == Some(errno.raw_os_error());
+                    if is(Errno::CONNABORTED) || is(Errno::INTR) || is(Errno::PROTO) {
+                        continue;
+                    }
+                    // EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection stays in the backlog.
+                    self.accept_after = Some(now.plus(ACCEPT_AGAIN));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// When to try again although nothing has been heard. Always later than `now`.
+    pub(super) fn next_wakeup(&self, now: Millis) -> Option<Millis> {
+        if !self.ready && self.waiting.is_empty() {
+            return None;
+        }
+        let aside = self.rotation.next_wakeup(now);
+        match (aside, self.accept_after.filter(|after| *after > now)) {
+            (Some(aside), Some(accept)) => Some(aside.min(accept)),
+            (one, other) => one.or(other),
+        }
+    }
+}

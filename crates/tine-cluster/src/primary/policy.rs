@@ -1,0 +1,84 @@
+//! How are connections shared, and what does this machine permit?
+
+use std::fmt;
+
+/// How new connections are shared among workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// The primary accepts and passes each connection on, in exact turns (Node's `SCHED_RR`).
+    #[default]
+    RoundRobin,
+    /// One socket; the workers accept for themselves (Node's `SCHED_NONE`).
+    Shared,
+    /// Each worker has a socket of its own in one `SO_REUSEPORT` group, and the kernel gives
+    /// connections to them in turns where it permits that, else at random. The primary is not on
+    /// the path. TCP on Linux; everything else is [`Policy::Shared`].
+    Kernel,
+    /// As [`Policy::Kernel`], but one client address always reaches the same worker.
+    Sticky,
+}
+
+impl Policy {
+    /// The policy that Node would read from `NODE_CLUSTER_SCHED_POLICY`.
+    #[must_use]
+    pub fn of_node(value: &str) -> Option<Self> {
+        match value {
+            "rr" => Some(Self::RoundRobin),
+            "none" => Some(Self::Shared),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RoundRobin => "rr",
+            Self::Shared => "shared",
+            Self::Kernel => "kernel",
+            Self::Sticky => "sticky",
+        })
+    }
+}
+
+/// What a [`Primary`](super::Primary) does where a choice is possible.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// How connections are shared.
+    pub policy: Policy,
+    /// Keep listening sockets open when their last worker has died, because another one is about
+    /// to come: what arrives meanwhile waits. Node closes them. See
+    /// [`Primary::release_seat`](super::Primary::release_seat) and
+    /// [`Primary::prune`](super::Primary::prune) for how they end.
+    pub hold_listeners: bool,
+}
+
+/// What decides which socket of a `SO_REUSEPORT` group gets a connection, as found to be possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SteeringReport {
+    /// Exact turns, by eBPF.
+    ExactTurns,
+    /// At random, by classic BPF, because eBPF may not be loaded.
+    Random {
+        /// Why there is no eBPF.
+        reason: String,
+    },
+    /// By the client's address, by classic BPF.
+    ByClientAddress,
+    /// By the kernel's own hash: no program may be attached at all.
+    Hash {
+        /// Why there is none.
+        reason: String,
+    },
+}
+
+impl fmt::Display for SteeringReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExactTurns => f.write_str("exact turns by eBPF"),
+            Self::Random { reason } => write!(f, "random by classic BPF; no eBPF: {reason}"),
+            Self::ByClientAddress => f.write_str("by client address"),
+            Self::Hash { reason } => write!(f, "by the kernel's hash; no BPF: {reason}"),
+        }
+    }
+}

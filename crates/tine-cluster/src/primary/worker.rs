@@ -1,0 +1,94 @@
+//! What is known of one worker?
+
+use super::handle::HandleId;
+use super::launch::Seat;
+use rustix::process::Pid;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tine_ipc::encode::NativeKind;
+use tine_ipc::{Channel, Token};
+use tine_sys::reap::ExitStatus;
+
+/// The number of a worker, from 1, never used twice by one primary: Node's `worker.id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u32);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) pid: Pid,
+    pub(super) pidfd: OwnedFd,
+    pub(super) seat: Seat,
+    pub(super) link: Option<Link>,
+    /// Handles that this worker uses, or has been offered.
+    pub(super) handles: BTreeSet<HandleId>,
+    /// Connections handed over and not answered, oldest first.
+    pub(super) handoffs: VecDeque<Handoff>,
+    pub(super) online: bool,
+    /// It has been told to leave: no question of it is answered any more.
+    pub(super) disconnecting: bool,
+    pub(super) exited_after_disconnect: bool,
+    pub(super) status: Option<ExitStatus>,
+}
+
+/// The primary's end of a channel.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) fd: OwnedFd,
+    pub(super) channel: Channel,
+    /// Whether we wait for it to become writable.
+    pub(super) blocked: bool,
+}
+
+/// A connection on its way to a worker. Our copy is kept until the worker has answered, so that
+/// it can go to another one instead.
+#[derive(Debug)]
+pub(super) struct Handoff {
+    pub(super) seq: i64,
+    pub(super) handle: HandleId,
+    pub(super) connection: Arc<OwnedFd>,
+}
+
+impl Worker {
+    /// Queues a connection for the worker.
+    pub(super) fn hand_over(
+        &mut self,
+        seq: i64,
+        handle: HandleId,
+        connection: Arc<OwnedFd>,
+        key_json: &str,
+        kind: NativeKind,
+    ) {
+        let Some(link) = &mut self.link else { return };
+        let message = tine_ipc::encode::new_connection(key_json, seq);
+        link.channel
+            .send_cluster_handle(&message, kind, connection.clone(), token(seq));
+        self.handoffs.push_back(Handoff {
+            seq,
+            handle,
+            connection,
+        });
+    }
+
+    /// The connection that `seq` handed over, no longer on its way.
+    pub(super) fn answered(&mut self, seq: i64) -> Option<Handoff> {
+        // Workers answer in order; a search is for the ones that do not.
+        let at = self
+            .handoffs
+            .iter()
+            .position(|handoff| handoff.seq == seq)?;
+        self.handoffs.remove(at)
+    }
+}
+
+/// The token on the channel of the message numbered `seq`.
+pub(super) fn token(seq: i64) -> Token {
+    Token(seq.unsigned_abs())
+}

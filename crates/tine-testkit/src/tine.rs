@@ -1,0 +1,316 @@
+use std::env;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::http::{self, Failure, Response};
+use crate::lines::Line;
+use crate::{Program, Runtime, ports, runtimes};
+
+/// What a test's own surroundings must not pass on.
+const REMOVED: [&str; 11] = [
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    "NODE_UNIQUE_ID",
+    "NODE_CLUSTER_SCHED_POLICY",
+    "NODE_APP_INSTANCE",
+    "NODE_OPTIONS",
+    "NODE_ENV",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "NOTIFY_SOCKET",
+];
+
+/// A command line of the real binary, which is `$TINE_BIN`, or else the one that cargo built beside
+/// this test.
+///
+/// It gets a home of its own (`HOME`, `TINE_HOME`), a free port (`PORT`), and Express (`NODE_PATH`).
+#[derive(Debug)]
+pub struct Tine {
+    before: Vec<OsString>,
+    options: Vec<OsString>,
+    script_args: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
+    port: u16,
+}
+
+impl Tine {
+    /// `tine ARGS…`
+    #[must_use]
+    pub fn command<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Tine {
+        Tine {
+            before: args.into_iter().map(Into::into).collect(),
+            options: Vec::new(),
+            script_args: Vec::new(),
+            variables: Vec::new(),
+            folder: None,
+            port: ports::free_tcp(),
+        }
+    }
+
+    /// `tine run SCRIPT`
+    #[must_use]
+    pub fn run(script: impl AsRef<Path>) -> Tine {
+        Tine::command([OsString::from("run"), script.as_ref().into()])
+    }
+
+    /// `-i COUNT`: a number, or `max`.
+    #[must_use]
+    pub fn instances(self, count: impl ToString) -> Tine {
+        self.args(["-i".to_owned(), count.to_string()])
+    }
+
+    /// `--balance WAY`.
+    #[must_use]
+    pub fn balance(self, way: &str) -> Tine {
+        self.args(["--balance", way])
+    }
+
+    /// `--interpreter PATH`, and `--interpreter-args ARGS` where the runtime needs any.
+    ///
+    /// # Panics
+    /// When the runtime is not installed.
+    #[must_use]
+    pub fn runtime(self, runtime: Runtime) -> Tine {
+        let tine = self.args([OsString::from("--interpreter"), runtime.path().into()]);
+        match runtime.args() {
+            [] => tine,
+            args => tine.args(["--interpreter-args".to_owned(), args.join(" ")]),
+        }
+    }
+
+    /// More options, after all that were given before.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Tine {
+        self.options.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// What comes at the end, after `--`.
+    #[must_use]
+    pub fn script_args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Tine {
+        self.script_args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// A variable of the environment; the last of a name counts.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Tine {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// The working directory.
+    #[must_use]
+    pub fn current_dir(self, folder: impl Into<PathBuf>) -> Tine {
+        Tine {
+            folder: Some(folder.into()),
+            ..self
+        }
+    }
+
+    /// The port in `PORT`, instead of a free one.
+    #[must_use]
+    pub fn port(self, port: u16) -> Tine {
+        Tine { port, ..self }
+    }
+
+    /// Starts it in a new home.
+    ///
+    /// # Panics
+    /// When the binary is missing or does not start.
+    #[must_use]
+    pub fn start(self) -> RunningTine {
+        self.start_binary(&binary())
+    }
+
+    fn start_binary(self, binary: &Path) -> RunningTine {
+        let home = TempDir::with_prefix("tine-test-")
+            .unwrap_or_else(|error| panic!("creating a temporary home: {error}"));
+        let mut command = Command::new(binary);
+        for name in REMOVED {
+            command.env_remove(name);
+        }
+        for (name, _) in env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            name.starts_with("TINE_") || name.starts_with("PM2_")
+        }) {
+            command.env_remove(name);
+        }
+        command
+            .env("HOME", home.path())
+            .env("TINE_HOME", home.path().join(".tine"))
+            .env("PORT", self.port.to_string())
+            .env("NODE_PATH", runtimes::node_modules())
+            .env("NO_COLOR", "1")
+            .env("DENO_NO_UPDATE_CHECK", "1")
+            .envs(self.variables)
+            .args(&self.before)
+            .args(self.options);
+        if !self.script_args.is_empty() {
+            command.arg("--").args(self.script_args);
+        }
+        if let Some(folder) = self.folder {
+            command.current_dir(folder);
+        }
+        let name = self.before.join(" ".as_ref());
+        let program = Program::start(&format!("tine {}", name.to_string_lossy()), command);
+        RunningTine {
+            program,
+            home,
+            port: self.port,
+        }
+    }
+}
+
+/// A running `tine`; everything a [`Program`] can is there, too.
+#[derive(Debug)]
+pub struct RunningTine {
+    // First, so that it is gone before its home is.
+    program: Program,
+    home: TempDir,
+    port: u16,
+}
+
+impl RunningTine {
+    /// The port in its `PORT`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its `HOME`; `TINE_HOME` is `.tine` in it.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Waits until it says on its standard error that the program is ready.
+    ///
+    /// # Panics
+    /// When `deadline` passes first, or it ends.
+    #[track_caller]
+    pub fn wait_ready(&self, deadline: Duration) -> Line {
+        let is_ready = |line: &Line| {
+            line.stream == crate::lines::Stream::Stderr && line.text.contains("ready")
+        };
+        self.program
+            .wait_for_line(is_ready, "ready, on stderr", deadline)
+    }
+
+    /// Asks for a page on a new connection.
+    ///
+    /// # Errors
+    /// As [`http::get`].
+    pub fn get(&self, path: &str) -> Result<Response, Failure> {
+        http::get(self.address(), path)
+    }
+}
+
+impl Deref for RunningTine {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+/// The binary under test.
+///
+/// # Panics
+/// When there is none, with the hint how to get it.
+#[must_use]
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("TINE_BIN").filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        assert!(
+            path.is_file(),
+            "TINE_BIN is {}, which is no file",
+            path.display()
+        );
+        return path;
+    }
+    let here = env::current_exe().unwrap_or_else(|error| panic!("asking for my path: {error}"));
+    match beside(&here) {
+        Some(path) => path,
+        None => panic!(
+            "no tine beside {}\nhint: run cargo build -p tine",
+            here.display()
+        ),
+    }
+}
+
+/// A test is at `target/PROFILE/deps/TEST`, an example or tool elsewhere below `target/PROFILE`:
+/// its own profile's binary comes first, then the release one, then the debug one.
+fn beside(test: &Path) -> Option<PathBuf> {
+    let mut profiles = test.ancestors().skip(1);
+    let own = profiles.find(|folder| folder.file_name().is_some_and(|name| name != "deps"))?;
+    let target = own.parent()?;
+    [own.to_owned(), target.join("release"), target.join("debug")]
+        .into_iter()
+        .map(|folder| folder.join("tine"))
+        .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const SECONDS: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn the_command_line_and_surroundings_are_as_asked() {
+        let script = "printf '%s,' \"$0\" \"$@\" \"$PORT\" \"$MORE\" \"$TINE_HOME\" \"$PWD\"; \
+            echo; echo it is ready >&2";
+        let tine = Tine::command(["-c", script, "run"])
+            .instances(0)
+            .balance("rr");
+        let tine = tine
+            .script_args(["-x"])
+            .args(["--watch"])
+            .env("MORE", "1")
+            .env("MORE", "2");
+        let running = tine
+            .port(4242)
+            .current_dir("/")
+            .start_binary(Path::new("/bin/sh"));
+        running.wait_ready(SECONDS);
+        assert_eq!(running.wait_exit(SECONDS).code(), Some(0));
+        running.wait_output_end(SECONDS);
+        let home = running.home().join(".tine").display().to_string();
+        let expected = format!("run,-i,0,--balance,rr,--watch,--,-x,4242,2,{home},/,");
+        assert_eq!(running.texts(crate::lines::Stream::Stdout), [expected]);
+        let home = running.home().to_owned();
+        assert!(home.is_dir());
+        drop(running);
+        assert!(!home.exists());
+    }
+
+    #[test]
+    fn the_binary_of_the_same_profile_comes_first() {
+        let target = TempDir::new().unwrap();
+        let test = target.path().join("debug/deps/reload-0123");
+        for folder in ["debug/deps", "release"] {
+            fs::create_dir_all(target.path().join(folder)).unwrap();
+        }
+        assert_eq!(beside(&test), None);
+        fs::write(target.path().join("release/tine"), "").unwrap();
+        assert_eq!(beside(&test), Some(target.path().join("release/tine")));
+        fs::write(target.path().join("debug/tine"), "").unwrap();
+        assert_eq!(beside(&test), Some(target.path().join("debug/tine")));
+    }
+}

@@ -1,0 +1,266 @@
+//! What is said of what happens.
+
+use crate::style::{Role, Styles};
+use std::fmt::Write as _;
+use std::time::Duration;
+use tine_daemon::foreground::{Report, Reporter};
+use tine_daemon::rules::{Exit, Verdict};
+use tine_daemon::{AppSpec, ListeningAddress, Policy, SteeringReport, signal_name};
+
+/// Puts facts into words, in the colours of a terminal if there is one.
+pub(super) struct Words {
+    name: String,
+    clustered: bool,
+    wide: usize,
+    out: Styles,
+    err: Styles,
+    ready: bool,
+}
+
+impl Words {
+    pub(super) fn new(spec: &AppSpec) -> Self {
+        Self {
+            name: spec.name.clone(),
+            clustered: spec.clustered,
+            wide: spec.rules.instances.saturating_sub(1).to_string().len(),
+            out: Styles::of(&std::io::stdout()),
+            err: Styles::of(&std::io::stderr()),
+            ready: false,
+        }
+    }
+
+    /// The first line.
+    pub(super) fn begin(&self, spec: &AppSpec) -> String {
+        let what = match (spec.clustered, spec.rules.instances) {
+            (true, 1) => "1 worker".to_owned(),
+            (true, workers) => format!("{workers} workers"),
+            (false, 1) => "1 process".to_owned(),
+            (false, processes) => format!("{processes} processes"),
+        };
+        self.own(&format!("starting {} ({what})", self.name))
+    }
+
+    /// The last line of an app that was given up.
+    pub(super) fn given_up(&self) -> String {
+        let text = self
+            .err
+            .paint(Role::Bad, &format!("{} was given up", self.name));
+        self.own(&text)
+            + &self
+                .hint("see the last lines of its workers above; --max-restarts allows more tries")
+    }
+
+    fn own(&self, text: &str) -> String {
+        format!("{} {text}\n", self.err.paint(Role::Own, "tine:"))
+    }
+
+    fn hint(&self, text: &str) -> String {
+        format!("{} {text}\n", self.err.paint(Role::Hint, "hint:"))
+    }
+
+    fn slot(&self, slot: usize) -> String {
+        self.err
+            .paint(Role::Slot(slot), &format!("{}:{slot}", self.name))
+    }
+}
+
+impl Reporter for Words {
+    fn prefix(&self, slot: usize) -> String {
+        let name = format!("{}:{slot:<wide$}", self.name, wide = self.wide);
+        format!("{} | ", self.out.paint(Role::Slot(slot), &name))
+    }
+
+    fn words(&mut self, report: &Report) -> String {
+        match report {
+            Report::Started { slot, pid } => {
+                self.own(&format!("{} started, pid {pid}", self.slot(*slot)))
+            }
+            Report::Listening { slot, address } => {
+                let at = place(address);
+                self.own(&format!("{} listening on {at}", self.slot(*slot)))
+            }
+            Report::AllReady {
+                workers,
+                addresses,
+                policy,
+                steering,
+                after,
+            } => {
+                if std::mem::replace(&mut self.ready, true) || !self.clustered {
+                    return String::new();
+                }
+                let ready = self.err.paint(Role::Good, "ready");
+                let how = balance(*policy, steering.as_ref());
+                let where_to = addresses.iter().map(place).collect::<Vec<_>>().join(", ");
+                let workers = plural(*workers, "worker");
+                self.own(&format!(
+                    "{} {ready} in {}: {workers} on {where_to}; {how}",
+                    self.name,
+                    span(*after)
+                ))
+            }
+            Report::ListenFailed {
+                slot,
+                address,
+                reason,
+                in_use,
+                holders,
+            } => {
+                let refused = self.err.paint(Role::Bad, "cannot listen");
+                let at = place(address);
+                let slot = self.slot(*slot);
+                let mut text = self.own(&format!("{slot} {refused} on {at}: {reason}"));
+                for holder in holders {
+                    let short: String = holder.command.chars().take(80).collect();
+                    text += &self.hint(&format!(
+                        "pid {} holds {}: {short}",
+                        holder.pid, holder.address
+                    ));
+                }
+                if *in_use && holders.is_empty() {
+                    text += &self.hint(match address {
+                        ListeningAddress::Unix(_) => {
+                            "the file is there already: if nobody listens on it, remove it"
+                        }
+                        _ => {
+                            "another process has it, and its owner is not ours to see: try as root"
+                        }
+                    });
+                }
+                text
+            }
+            Report::SpawnFailed { slot, reason, .. } => {
+                let failed = self.err.paint(Role::Bad, "cannot be started");
+                self.own(&format!("{} {failed}: {reason}", self.slot(*slot)))
+            }
+            Report::ChannelBroken { slot, reason } => self.own(&format!(
+                "{}'s channel was closed: {reason}",
+                self.slot(*slot)
+            )),
+            Report::Ended {
+                slot,
+                pid,
+                exit,
+                lived,
+                next,
+            } => {
+                let how = ended(*exit);
+                let then = match next {
+                    Verdict::AtOnce => "replacing it now".to_owned(),
+                    Verdict::After(delay) => format!("replacing it in {}", span(*delay)),
+                    Verdict::Errored => "giving it up".to_owned(),
+                    Verdict::Finished => "finished".to_owned(),
+                };
+                let slot = self.slot(*slot);
+                let lived = span(*lived);
+                self.own(&format!(
+                    "{slot} (pid {pid}) ended with {how} after {lived}; {then}"
+                ))
+            }
+            Report::Errored {
+                slot,
+                ends,
+                last_lines,
+            } => {
+                let errored = self.err.paint(Role::Bad, "errored");
+                let times = plural(usize::try_from(*ends).unwrap_or(usize::MAX), "short life");
+                let slot = self.slot(*slot);
+                let mut text = self.own(&format!("{slot} {errored} after {times} in a row"));
+                if !last_lines.is_empty() {
+                    text += &self.own("its last lines were:");
+                }
+                for line in last_lines {
+                    let _ = writeln!(text, "    {line}");
+                }
+                text
+            }
+            Report::Stopping {
+                processes,
+                kill_timeout,
+            } => {
+                let processes = plural(*processes, "process");
+                let patience = span(*kill_timeout);
+                self.own(&format!(
+                    "stopping {processes}, at most {patience}; Ctrl-C again ends them at once"
+                ))
+            }
+            Report::Killed { slot, after } => {
+                let killed = self.err.paint(Role::Bad, "killed");
+                let slot = self.slot(*slot);
+                self.own(&format!(
+                    "{slot} did not leave in {}; {killed}",
+                    span(*after)
+                ))
+            }
+            Report::Stopped { after } => self.own(&format!("stopped in {}", span(*after))),
+            _ => String::new(),
+        }
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    match (count, what) {
+        (1, _) => format!("1 {what}"),
+        (_, "process") => format!("{count} processes"),
+        (_, "short life") => format!("{count} short lives"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+/// An address as one would type it.
+fn place(address: &ListeningAddress) -> String {
+    match address {
+        ListeningAddress::Tcp(address) if address.ip().is_unspecified() => {
+            format!("http://localhost:{}", address.port())
+        }
+        ListeningAddress::Tcp(address) => format!("http://{address}"),
+        other => other.to_string(),
+    }
+}
+
+fn balance(policy: Policy, steering: Option<&SteeringReport>) -> String {
+    match (policy, steering) {
+        (Policy::RoundRobin, _) => "rr: passed on in exact turns".to_owned(),
+        (Policy::Shared, _) | (_, None) => "shared: all accept from one socket".to_owned(),
+        (policy, Some(steering)) => format!("{policy}: {steering}"),
+    }
+}
+
+fn ended(exit: Exit) -> String {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => {
+            signal_name(signal).map_or(format!("signal {signal}"), ToOwned::to_owned)
+        }
+        (None, None) => "an unknown status".to_owned(),
+    }
+}
+
+fn span(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        1000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
+        _ => format!("{} min {} s", millis / 60_000, millis / 1000 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short_to_read() {
+        assert_eq!(span(Duration::from_millis(7)), "7 ms");
+        assert_eq!(span(Duration::from_millis(1600)), "1.6 s");
+        assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn an_address_can_be_pasted_into_a_browser() {
+        let any = ListeningAddress::Tcp(([0, 0, 0, 0], 3000).into());
+        assert_eq!(place(&any), "http://localhost:3000");
+        let one = ListeningAddress::Tcp(([127, 0, 0, 1], 80).into());
+        assert_eq!(place(&one), "http://127.0.0.1:80");
+    }
+}
