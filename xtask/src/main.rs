@@ -1,2 +1,38 @@
-//! Chores of the project.
-fn main() {}
+//! Chores of the project: `cargo xtask <chore>`.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod cleanup;
+mod proc;
+
+use std::process::ExitCode;
+
+/// What a chore returns; the text of an error says what was being done, to what.
+pub(crate) type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore> [arguments]
+
+chores:
+  bench connections   requests per second and their cost, next to the other ways to run N processes
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("bench") => bench::main(&arguments[1..]),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => Err(format!("no chore is called {other:?}\n\n{USAGE}")),
+        None => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("{}", text.trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod errno;
 pub mod inherited;
 pub mod port_owner;
 pub mod reap;
+pub mod scheduling;
 pub mod socket;
 pub mod spawn;
 pub mod steer;

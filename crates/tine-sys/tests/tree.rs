@@ -14,6 +14,17 @@ use tine_sys::reap::{ExitStatus, wait_pid};
 use tine_sys::spawn::spawn;
 use tine_sys::tree::{become_subreaper, children_of_self, members, signal};
 
+/// A tree that is ended with the test, also when it fails. Nothing else is a child of this test.
+struct Tree(Ends);
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        for pid in members(self.0.0.pid).into_iter().chain(children_of_self()) {
+            let _ = signal(pid, libc::SIGKILL);
+        }
+    }
+}
+
 #[test]
 fn orphans_and_those_who_left_the_session_are_found_and_adopted() {
     become_subreaper().unwrap();
@@ -26,7 +37,8 @@ fn orphans_and_those_who_left_the_session_are_found_and_adopted() {
     );
     request.new_session = true;
     request.fds = vec![(write.as_fd(), 1)];
-    let leader = Ends(spawn(&request).unwrap());
+    let tree = Tree(Ends(spawn(&request).unwrap()));
+    let leader = tree.0.0.pid;
     drop(write);
     let mut lines = BufReader::new(File::from(read)).lines();
     let mut number = || {
@@ -34,7 +46,7 @@ fn orphans_and_those_who_left_the_session_are_found_and_adopted() {
         Pid::from_raw(line.parse().unwrap()).unwrap()
     };
     let (orphan, departed, itself) = (number(), number(), number());
-    assert_eq!(itself, leader.0.pid);
+    assert_eq!(itself, leader);
     let session = |pid: Pid| rustix::process::getsid(Some(pid)).unwrap();
     until("the departed one's own session", || {
         session(departed) == departed
@@ -43,9 +55,9 @@ fn orphans_and_those_who_left_the_session_are_found_and_adopted() {
     until("the orphan's adoption", || {
         children_of_self().contains(&orphan)
     });
-    assert_eq!(session(orphan), leader.0.pid);
+    assert_eq!(session(orphan), leader);
 
-    let mut found = members(leader.0.pid);
+    let mut found = members(leader);
     found.sort_unstable_by_key(|pid| pid.as_raw_pid());
     let mut expected = vec![orphan, departed, itself];
     expected.sort_unstable_by_key(|pid| pid.as_raw_pid());
@@ -56,9 +68,7 @@ fn orphans_and_those_who_left_the_session_are_found_and_adopted() {
     for pid in found {
         signal(pid, libc::SIGKILL).unwrap();
     }
-    until("the end of the whole tree", || {
-        members(leader.0.pid).is_empty()
-    });
+    until("the end of the whole tree", || members(leader).is_empty());
     // Ended but not reaped: no longer counted.
     until("the adoption of the departed one", || {
         wait_pid(departed).is_ok_and(|s| s.is_some())

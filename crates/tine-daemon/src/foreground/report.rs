@@ -40,6 +40,9 @@ pub enum Report {
         workers: usize,
         /// Where they can be reached.
         addresses: Vec<ListeningAddress>,
+        /// Whether the workers have bound them for themselves (Bun's http servers do), so that
+        /// none of our policies applies.
+        own_sockets: bool,
         /// How connections are shared.
         policy: Policy,
         /// What steers them, in the kernel's policies.

@@ -16,6 +16,9 @@ use tine_rules::{Action, App, Event, Millis, Notice, Outcome};
 use tine_sys::spawn::SpawnError;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Addresses remembered for the summary; a program may take a new port at every start.
+const MOST_ADDRESSES: usize = 32;
+
 /// An app could not even begin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +59,11 @@ pub async fn run(
     let policy = spec
         .balance
         .resolve(|| tine_sys::steer::probe_ebpf().is_ok());
+    if policy == Policy::RoundRobin {
+        // On a busy machine a primary that interrupts its workers for every connection costs both
+        // twice the time. Refused under a real-time policy, which has its reasons.
+        let _ = tine_sys::scheduling::do_not_interrupt_others();
+    }
     let mut primary = Primary::new(Settings {
         policy,
         hold_listeners: true,
@@ -68,14 +76,14 @@ pub async fn run(
     let processes = Processes::new(prefixes, output.clone());
     let app = App::new(spec.rules.clone());
     let zero = Instant::now();
-    let last = BTreeMap::new();
     let mut run = Run {
         app,
         primary,
         processes,
         policy,
         spec,
-        last,
+        listening: Vec::new(),
+        last: BTreeMap::new(),
         zero,
         reporter,
         output,
@@ -89,6 +97,8 @@ struct Run<'a> {
     processes: Processes,
     policy: Policy,
     spec: AppSpec,
+    /// Where workers have said that they listen, until all are ready for the first time.
+    listening: Vec<ListeningAddress>,
     /// The process that ended last in each slot.
     last: BTreeMap<usize, Pid>,
     zero: Instant,
@@ -246,6 +256,9 @@ impl Run<'_> {
             }
             ClusterEvent::Listening(worker, address) => {
                 if let Some((slot, generation)) = place(&self.processes, worker) {
+                    if self.listening.len() < MOST_ADDRESSES && !self.listening.contains(&address) {
+                        self.listening.push(address.clone());
+                    }
                     self.tell(&Report::Listening { slot, address });
                     self.app.handle(now, Event::Ready { slot, generation });
                 }
@@ -300,9 +313,15 @@ impl Run<'_> {
             Notice::AllReady { after } => {
                 // Everybody is there again: what nobody has asked for, nobody wants.
                 self.primary.prune();
+                let mut addresses = self.primary.addresses();
+                let own_sockets = addresses.is_empty();
+                if own_sockets {
+                    addresses.append(&mut self.listening);
+                }
                 Report::AllReady {
                     workers: self.spec.rules.instances,
-                    addresses: self.primary.addresses(),
+                    addresses,
+                    own_sockets,
                     policy: self.policy,
                     steering: self.primary.steering(),
                     after,
@@ -400,7 +419,7 @@ fn seat(slot: usize) -> Seat {
     u32::try_from(slot).map_or(Seat(u32::MAX), Seat)
 }
 
-/// Ends a worker that runs, its descendants, and whatever else is in its session.
+/// Ends a worker that runs, its descendants, and whatever else is in its process group.
 fn kill_tree(leader: Pid) {
     for pid in tine_sys::tree::members(leader) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -411,7 +430,7 @@ fn kill_tree(leader: Pid) {
 /// by now: only processes that have become our own children are looked at.
 fn kill_orphans_of(leader: Pid) {
     for child in tine_sys::tree::children_of_self() {
-        if rustix::process::getsid(Some(child)) == Ok(leader) {
+        if rustix::process::getpgid(Some(child)) == Ok(leader) {
             kill_tree(child);
             let _ = rustix::process::kill_process(child, Signal::KILL);
         }

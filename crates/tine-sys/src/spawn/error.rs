@@ -12,7 +12,7 @@ use crate::errno;
 pub enum Step {
     /// Creating the process (`clone(2)`, and the memory for its first stack).
     Clone,
-    /// Starting its session.
+    /// Starting its session or process group.
     Session,
     /// Changing its group or giving up supplementary groups.
     Group,

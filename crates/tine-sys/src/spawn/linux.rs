@@ -71,6 +71,7 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Child, SpawnError> {
             .fold(3, c_int::max),
         moves: &mut moves,
         new_session: request.new_session,
+        new_group: request.new_group,
         drop_groups: !stays,
         uid: request.uid,
         gid: request.gid,
@@ -177,6 +178,7 @@ struct Plan<'a> {
     /// The first number above all targets and above standard input, output and error.
     first_free: c_int,
     new_session: bool,
+    new_group: bool,
     drop_groups: bool,
     uid: Option<u32>,
     gid: Option<u32>,
@@ -216,6 +218,9 @@ fn become_program(plan: &mut Plan<'_>) -> Result<(), Failure> {
     if plan.new_session {
         // SAFETY: no memory is involved.
         unsafe { call(libc::SYS_setsid, [0; 4]) }.map_err(at(Step::Session))?;
+    } else if plan.new_group {
+        // SAFETY: no memory is involved.
+        unsafe { call(libc::SYS_setpgid, [0; 4]) }.map_err(at(Step::Session))?;
     }
     // Plain calls: libc's would change the ids of every thread of the caller.
     if plan.drop_groups {

@@ -24,6 +24,10 @@ pub struct Spawn<'fd> {
     pub fds: Vec<(BorrowedFd<'fd>, i32)>,
     /// Start a session, and with it a process group, led by the new process (`setsid(2)`).
     pub new_session: bool,
+    /// Start a process group led by the new process (`setpgid(2)`), in the caller's session. Where
+    /// the scheduler groups by session (`sched_autogroup`), the new process then competes on
+    /// equal terms with its caller's others. Without effect beside `new_session`.
+    pub new_group: bool,
     /// User to become. Together with or without `gid`, supplementary groups are given up, unless
     /// what is asked for is what the caller already is.
     pub uid: Option<u32>,
@@ -46,6 +50,7 @@ impl Spawn<'_> {
             cwd: None,
             fds: Vec::new(),
             new_session: false,
+            new_group: false,
             uid: None,
             gid: None,
             parent_death_signal: None,

@@ -187,7 +187,69 @@ fn jump_unless_equal(k: u32, skip: u8) -> sock_filter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sticky_slot;
     use super::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    /// What the kernel would make of `program` and a packet (as far as these programs go).
+    fn run(program: &[sock_filter], packet: &[u8]) -> u32 {
+        let (mut a, mut x, mut at) = (0_u32, 0_u32, 0_usize);
+        let bytes = |offset: u32, count: usize| {
+            let offset = offset.wrapping_sub(NETWORK_HEADER) as usize;
+            packet[offset..offset + count]
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+        };
+        loop {
+            let sock_filter { code, jf, k, .. } = program[at];
+            at += 1;
+            match u32::from(code) {
+                0x20 => a = bytes(k, 4),
+                0x30 => a = bytes(k, 1),
+                0x07 => x = a,
+                0x74 => a >>= k,
+                0xac => a ^= x,
+                0x24 => a = a.wrapping_mul(k),
+                0x94 => a %= k,
+                0x05 => at += k as usize,
+                0x15 => at += if a == k { 0 } else { usize::from(jf) },
+                0x06 => return k,
+                other => panic!("instruction {other:#x}"),
+            }
+        }
+    }
+
+    /// The head of a packet: version, source, destination; all else is noise.
+    fn packet(client: IpAddr) -> Vec<u8> {
+        let mut bytes = vec![0xa5; 64];
+        match client {
+            IpAddr::V4(address) => {
+                bytes[0] = 0x45;
+                bytes[12..16].copy_from_slice(&address.octets());
+            }
+            IpAddr::V6(address) => {
+                bytes[0] = 0x6a;
+                bytes[8..24].copy_from_slice(&address.octets());
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_sticky_program_chooses_what_the_function_says() {
+        let table: Vec<u32> = (0..7).map(|slot| 100 + slot).collect();
+        let program = sticky_program(&table).unwrap();
+        let mut random = 1_u128;
+        for _ in 0..500 {
+            // Any odd factor will do.
+            random = random.wrapping_mul(0xda94_2042_e4dd_58b5_9e37_79b9_7f4a_7c15) ^ random >> 61;
+            let (four, six) = (Ipv4Addr::from(random as u32), Ipv6Addr::from(random));
+            for client in [IpAddr::from(four), IpAddr::from(six)] {
+                let expected = 100 + sticky_slot(client, 7);
+                assert_eq!(run(&program, &packet(client)), expected, "{client}");
+            }
+        }
+    }
 
     #[test]
     fn more_positions_than_a_program_holds_are_refused() {

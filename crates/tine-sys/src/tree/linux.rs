@@ -15,14 +15,14 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
-/// Every live process that descends from `session_leader` or is in the session it leads, itself
-/// included, in no order. From one pass over /proc: what is born during it may be missing, so who
+/// Every live process that descends from `leader` or is in the session or process group it leads,
+/// itself included, in no order. From one pass over /proc: what is born during it may be missing, so who
 /// wants none left asks again until the answer is empty.
 ///
-/// A process that left the session (`setsid`) *and* lost its parents is not found.
+/// A process that left the session or group *and* lost its parents is not found.
 #[must_use]
-pub fn members(session_leader: Pid) -> Vec<Pid> {
-    belonging_to(session_leader.as_raw_pid(), &scan())
+pub fn members(leader: Pid) -> Vec<Pid> {
+    belonging_to(leader.as_raw_pid(), &scan())
 }
 
 /// Live direct children of this process, orphans it has adopted included.
@@ -41,6 +41,7 @@ pub fn children_of_self() -> Vec<Pid> {
 struct Process {
     pid: i32,
     parent: i32,
+    group: i32,
     session: i32,
     live: bool,
 }
@@ -80,6 +81,7 @@ fn parse_stat(text: &str) -> Option<Process> {
     Some(Process {
         pid: pid.parse().ok()?,
         parent: number(1)?,
+        group: number(2)?,
         session: number(3)?,
         live,
     })
@@ -95,7 +97,7 @@ fn belonging_to(leader: i32, processes: &[Process]) -> Vec<Pid> {
     let mut found = Vec::new();
     let mut open: Vec<&Process> = processes
         .iter()
-        .filter(|process| process.pid == leader || process.session == leader)
+        .filter(|process| [process.pid, process.group, process.session].contains(&leader))
         .collect();
     while let Some(process) = open.pop() {
         if seen.insert(process.pid) {
@@ -125,6 +127,7 @@ mod tests {
         let expected = Process {
             pid: 7,
             parent: 3,
+            group: 7,
             session: 5,
             live: true,
         };
@@ -146,14 +149,20 @@ mod tests {
     }
 
     #[test]
-    fn members_are_descendants_and_session_mates_even_below_zombies() {
+    fn members_are_descendants_and_mates_of_session_or_group_even_below_zombies() {
         let p = |pid, parent, session, live| Process {
             pid,
             parent,
+            group: session,
             session,
             live,
         };
+        let group_mate = Process {
+            group: 10,
+            ..p(15, 1, 1, true)
+        };
         let world = [
+            group_mate,
             p(1, 0, 1, true),
             p(10, 1, 10, true),   // the leader
             p(11, 10, 10, false), // a zombie child
@@ -167,6 +176,6 @@ mod tests {
             .map(Pid::as_raw_pid)
             .collect();
         found.sort_unstable();
-        assert_eq!(found, [10, 12, 13, 14]);
+        assert_eq!(found, [10, 12, 13, 14, 15]);
     }
 }

@@ -82,6 +82,7 @@ impl Reporter for Words {
             Report::AllReady {
                 workers,
                 addresses,
+                own_sockets,
                 policy,
                 steering,
                 after,
@@ -90,7 +91,11 @@ impl Reporter for Words {
                     return String::new();
                 }
                 let ready = self.err.paint(Role::Good, "ready");
-                let how = balance(*policy, steering.as_ref());
+                let how = if *own_sockets {
+                    "bound by each worker for itself: the kernel's hash chooses".to_owned()
+                } else {
+                    balance(*policy, steering.as_ref())
+                };
                 let where_to = addresses.iter().map(place).collect::<Vec<_>>().join(", ");
                 let workers = plural(*workers, "worker");
                 self.own(&format!(
