@@ -4,6 +4,7 @@
 mod bench;
 mod cleanup;
 mod proc;
+mod test;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,8 @@ const USAGE: &str = "\
 usage: cargo xtask <chore> [arguments]
 
 chores:
+  test [arguments]    set up the runtimes, then run every test; arguments go to `cargo test`
+  lint                formatting, clippy and documentation without a warning
   bench connections   requests per second and their cost, next to the other ways to run N processes
 ";
 
@@ -21,6 +24,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.first().map(String::as_str) {
         Some("bench") => bench::main(&arguments[1..]),
+        Some("test") => test::main(&arguments[1..]),
+        Some("lint") => test::lint(),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

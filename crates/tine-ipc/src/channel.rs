@@ -4,6 +4,7 @@ use crate::dialect::Dialect;
 use crate::encode::{self, NativeKind};
 use crate::frame::Lines;
 use crate::message::{Cluster, HandleType, Line, read_line};
+use crate::unclaimed::Unclaimed;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct Limits {
     pub message: usize,
     /// Descriptors that arrived and whose message has not.
     pub unclaimed_handles: usize,
+    /// Acknowledgements that wait because the peer does not read.
+    pub unread_answers: usize,
 }
 
 impl Default for Limits {
@@ -22,6 +25,7 @@ impl Default for Limits {
         Self {
             message: 256 << 20,
             unclaimed_handles: 16,
+            unread_answers: 10_000,
         }
     }
 }
@@ -77,6 +81,12 @@ pub enum ProtocolError {
         /// The limit in force.
         limit: usize,
     },
+    /// Ever more handles came in, and none of the answers were read: [`Limits::unread_answers`].
+    #[error("the peer sends handles and has not read the last {limit} acknowledgements")]
+    DoesNotRead {
+        /// The limit in force.
+        limit: usize,
+    },
 }
 
 /// The next bytes to write, and the descriptor to send with the first of them.
@@ -95,11 +105,13 @@ struct Segment {
     bytes: Vec<u8>,
     written: usize,
     handle: Option<(Token, Arc<OwnedFd>)>,
+    /// Acknowledgements among the bytes.
+    answers: usize,
 }
 
 /// One end of an IPC channel, without its socket.
 ///
-/// Give it what was read with [`receive_fd`](Self::receive_fd) and then
+/// Give it each read with [`receive_fd`](Self::receive_fd) and then
 /// [`receive`](Self::receive), take events with [`poll_event`](Self::poll_event) until `None`;
 /// queue messages with the `send` methods, then alternate [`poll_transmit`](Self::poll_transmit)
 /// and [`transmitted`](Self::transmitted). Acknowledgements are written by the channel itself:
@@ -113,16 +125,21 @@ pub struct Channel {
     limits: Limits,
     lines: Lines,
     failed: Option<ProtocolError>,
-    unclaimed: VecDeque<OwnedFd>,
+    unclaimed: Unclaimed,
     events: VecDeque<Event>,
     out: VecDeque<Segment>,
     out_bytes: usize,
+    /// Acknowledgements among the queued bytes.
+    answers: usize,
     /// Handles written and not acknowledged. The copy is kept until then, so that the open file
     /// cannot vanish while it is in flight (it does on macOS).
     in_flight: VecDeque<(Token, Arc<OwnedFd>)>,
-    /// A message without a handle was written, and nobody has said that it was read.
+    /// Bytes were written without a descriptor, and nobody has said that they were read.
     plain_unread: bool,
 }
+
+const ACK: &[u8] = b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n";
+const NACK: &[u8] = b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n";
 
 /// Plain messages are joined into writes of at most about this many bytes.
 const JOIN: usize = 64 * 1024;
@@ -155,12 +172,25 @@ impl Channel {
     /// Takes a descriptor that came with the bytes about to be given to
     /// [`receive`](Self::receive). More than [`Limits::unclaimed_handles`] are closed.
     pub fn receive_fd(&mut self, fd: OwnedFd) {
-        if self.unclaimed.len() < self.limits.unclaimed_handles {
-            self.unclaimed.push_back(fd);
+        self.receive_fd_or_loss(Some(fd));
+    }
+
+    /// Says that the bytes about to be given to [`receive`](Self::receive) came with a descriptor
+    /// that could not be taken (`MSG_CTRUNC`): its message is refused, and the next descriptor is
+    /// not taken for it.
+    pub fn receive_lost_fd(&mut self) {
+        self.receive_fd_or_loss(None);
+    }
+
+    fn receive_fd_or_loss(&mut self, fd: Option<OwnedFd>) {
+        if self.failed.is_none() {
+            self.unclaimed.push(fd, self.limits.unclaimed_handles);
         }
     }
 
-    /// Takes bytes that were read, cut anywhere.
+    /// Takes the bytes of one read, cut anywhere. A descriptor given before must belong to a
+    /// message that has at least one byte among them: one that is still unclaimed when all such
+    /// messages are whole is closed, so that no later message gets it.
     ///
     /// # Errors
     /// When the peer broke the protocol: now, and at every later call. Events of the lines before
@@ -175,6 +205,7 @@ impl Channel {
         let fed = lines.feed(bytes, limit, |line| {
             if failed.is_none() {
                 failed = self.line(line).err();
+                self.unclaimed.message_ended();
             }
         });
         self.lines = lines;
@@ -183,9 +214,11 @@ impl Channel {
         }
         if let Some(error) = failed {
             self.lines = Lines::default();
+            self.unclaimed.clear();
             self.failed = Some(error.clone());
             return Err(error);
         }
+        self.unclaimed.read_ended(self.lines.pending() > 0);
         Ok(())
     }
 
@@ -226,19 +259,18 @@ impl Channel {
                 message,
                 has_handle: true,
             } => {
-                if let Some(fd) = self.claim() {
+                if let Some(fd) = self.claim()? {
                     self.events.push_back(Event::Cluster(message, Some(fd)));
                 }
             }
             Line::WithHandle { kind, message } => {
-                let Some(fd) = self.claim() else {
-                    return Ok(());
-                };
-                self.inside_envelope(kind, message, fd)?;
+                if let Some(fd) = self.claim()? {
+                    self.inside_envelope(kind, message, fd)?;
+                }
             }
             Line::Other { internal } => self.events.push_back(Event::Message {
                 json: text.to_owned(),
-                internal,
+                internal: internal || bun,
                 handle: None,
             }),
         }
@@ -246,15 +278,18 @@ impl Channel {
     }
 
     /// The descriptor of a message that says it has one; answers ACK or NACK.
-    fn claim(&mut self) -> Option<OwnedFd> {
-        let fd = self.unclaimed.pop_front();
-        let answer: &[u8] = if fd.is_some() {
-            b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n"
-        } else {
-            b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n"
-        };
-        self.push_plain(answer.to_vec());
-        fd
+    fn claim(&mut self) -> Result<Option<OwnedFd>, ProtocolError> {
+        let fd = self.unclaimed.claim();
+        let limit = self.limits.unread_answers;
+        if self.answers >= limit {
+            return Err(ProtocolError::DoesNotRead { limit });
+        }
+        self.push_plain(if fd.is_some() { ACK } else { NACK });
+        self.answers += 1;
+        if let Some(last) = self.out.back_mut() {
+            last.answers += 1;
+        }
+        Ok(fd)
     }
 
     fn inside_envelope(
@@ -316,7 +351,7 @@ impl Channel {
     /// Queues a cluster message, as made by [`encode`].
     pub fn send_cluster(&mut self, message: &[u8]) {
         let line = encode::plain(self.dialect, message);
-        self.push_plain(line);
+        self.push_plain(&line);
     }
 
     /// Queues a cluster message with a descriptor. The same descriptor may be given to several
@@ -333,6 +368,7 @@ impl Channel {
             bytes,
             written: 0,
             handle: Some((token, fd)),
+            answers: 0,
         });
     }
 
@@ -346,22 +382,23 @@ impl Channel {
             }
         }
         line.push(b'\n');
-        self.push_plain(line);
+        self.push_plain(&line);
     }
 
-    fn push_plain(&mut self, line: Vec<u8>) {
+    fn push_plain(&mut self, line: &[u8]) {
         if let Some(last) = self.out.back_mut()
             && last.handle.is_none()
             && last.bytes.len() + line.len() <= JOIN
         {
             self.out_bytes += line.len();
-            last.bytes.extend_from_slice(&line);
+            last.bytes.extend_from_slice(line);
             return;
         }
         self.push(Segment {
-            bytes: line,
+            bytes: line.to_vec(),
             written: 0,
             handle: None,
+            answers: 0,
         });
     }
 
@@ -374,8 +411,8 @@ impl Channel {
     #[must_use]
     pub fn poll_transmit(&self) -> Option<Transmit<'_>> {
         let segment = self.out.front()?;
-        // The descriptor goes with the first byte; the rest of a partial write goes without.
-        let fd = segment.handle.as_ref().filter(|_| segment.written == 0);
+        // The first write, however short, takes the descriptor along; the rest goes without.
+        let fd = segment.handle.as_ref();
         Some(Transmit {
             bytes: &segment.bytes[segment.written..],
             fd: fd.map(|(_, fd)| fd.as_fd()),
@@ -396,17 +433,16 @@ impl Channel {
         if count == 0 {
             return;
         }
-        if segment.written == 0
-            && let Some(handle) = segment.handle.take()
-        {
-            self.in_flight.push_back(handle);
-        } else if segment.written == 0 {
-            self.plain_unread = true;
+        match segment.handle.take() {
+            Some(handle) => self.in_flight.push_back(handle),
+            // Also the rest of a message whose beginning took the descriptor.
+            None => self.plain_unread = true,
         }
         let count = count.min(segment.bytes.len() - segment.written);
         segment.written += count;
         self.out_bytes -= count;
         if segment.written == segment.bytes.len() {
+            self.answers -= segment.answers;
             self.out.pop_front();
         }
     }

@@ -174,8 +174,10 @@ fn query_like(act: &str, query: &QueryServer, seq: i64) -> Vec<u8> {
             JsScalar::Undefined => continue,
             JsScalar::Null => fields.insert(name.into(), Value::Null),
             JsScalar::Number(number) => fields.insert(name.into(), (*number).into()),
-            JsScalar::Text(text) | JsScalar::Other(text) => {
-                fields.insert(name.into(), text.as_str().into())
+            JsScalar::Text(text) => fields.insert(name.into(), text.as_str().into()),
+            JsScalar::Other(json) => {
+                let value = serde_json::from_str(json).unwrap_or_else(|_| json.as_str().into());
+                fields.insert(name.into(), value)
             }
         };
     }

@@ -16,6 +16,7 @@
 //! | How is each cluster message written? | `encode.rs` |
 //! | What differs between Node, Bun and Deno? | `dialect.rs` |
 //! | Which descriptor belongs to which message, and who acknowledged what? | `channel.rs` |
+//! | Which descriptors have arrived before their message? | `unclaimed.rs` |
 //! | How do the bytes get through a socket? | `unix.rs` |
 //!
 //! Facts about the protocol were observed on Node 18.20, 20.20, 22.23, 24.21 and 26.10,
@@ -27,6 +28,7 @@ mod dialect;
 pub mod encode;
 mod frame;
 mod message;
+mod unclaimed;
 #[cfg(feature = "unix")]
 pub mod unix;
 

@@ -88,7 +88,10 @@ pub(crate) struct NotJson;
 /// Reads one line. `bun` says that it had Bun's prefix, which marks a cluster message without
 /// its `cmd`.
 pub(crate) fn read_line(text: &str, bun: bool) -> Result<Line<'_>, NotJson> {
-    let Ok(fields) = serde_json::from_str::<Fields<'_>>(text) else {
+    // An array is not an object with its fields in our order, though serde would read it so.
+    let object = text.trim_ascii_start().starts_with('{');
+    let fields = object.then(|| serde_json::from_str::<Fields<'_>>(text).ok());
+    let Some(fields) = fields.flatten() else {
         // Arrays, numbers, doubled keys, lone surrogates in keys: a user's, if it is JSON at all.
         return match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Ok(Line::Other { internal: false }),
@@ -114,7 +117,7 @@ pub(crate) fn read_line(text: &str, bun: bool) -> Result<Line<'_>, NotJson> {
             });
         }
     }
-    let has_handle = fields.has_handle.is_some_and(|value| value.get() == "true");
+    let has_handle = bun && fields.has_handle.is_some_and(|value| value.get() == "true");
     Ok(Line::Cluster {
         message: Box::new(fields.cluster()),
         has_handle,

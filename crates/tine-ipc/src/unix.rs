@@ -40,12 +40,18 @@ const DESCRIPTORS: usize = 8;
 /// Reads once from a non-blocking socket into `channel`, through `buffer`.
 ///
 /// # Errors
-/// When the socket fails or the peer breaks the protocol. A reset counts as closed.
+/// When the socket fails, `buffer` is empty, or the peer breaks the protocol. A reset counts as
+/// closed.
 pub fn receive(
     socket: BorrowedFd<'_>,
     channel: &mut Channel,
     buffer: &mut [u8],
 ) -> Result<Received, ChannelError> {
+    if buffer.is_empty() {
+        return Err(ChannelError::Socket(
+            std::io::ErrorKind::InvalidInput.into(),
+        ));
+    }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     #[cfg(target_os = "linux")]
@@ -69,15 +75,16 @@ pub fn receive(
         Err(Errno::CONNRESET) => return Ok(Received::Closed),
         Err(error) => return Err(ChannelError::Socket(error.into())),
     };
+    // Out of descriptors: what did arrive cannot be told from what did not, so the message is
+    // refused and its sender decides.
     let truncated = message.flags.contains(ReturnFlags::CTRUNC);
+    if truncated {
+        channel.receive_lost_fd();
+    }
     for item in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = item {
-            for fd in descriptors {
-                // Out of descriptors: what did arrive cannot be told from what did not, so the
-                // message is refused and its sender decides.
-                if !truncated {
-                    channel.receive_fd(fd);
-                }
+            for fd in descriptors.filter(|_| !truncated) {
+                channel.receive_fd(fd);
             }
         }
     }
@@ -95,8 +102,8 @@ pub enum Flushed {
     All,
     /// The socket is full: wait until it is writable.
     WouldBlock,
-    /// A Deno peer has to read what was written before it may get a handle. No readiness event
-    /// tells this: try again a moment later.
+    /// A Deno peer has to read what was written before it may get a handle, or too many
+    /// descriptors are in flight. No readiness event tells this: try again a moment later.
     PeerMustRead,
 }
 
@@ -107,7 +114,8 @@ pub enum Flushed {
 ///
 /// # Errors
 /// When the socket fails, for example with `EPIPE` because the peer has closed. More than the
-/// limit of descriptors in flight (`ETOOMANYREFS`) counts as a full socket.
+/// limit of descriptors in flight (`ETOOMANYREFS`, unix(7)) is no error but
+/// [`Flushed::PeerMustRead`].
 pub fn flush(
     socket: BorrowedFd<'_>,
     channel: &mut Channel,

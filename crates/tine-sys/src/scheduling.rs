@@ -4,21 +4,28 @@ use std::io;
 
 /// Makes the calling thread one that does not interrupt others when it is woken (`SCHED_BATCH`,
 /// Linux 2.6.16). On an idle core it runs as soon as ever; on a busy one it waits its turn, and
-/// finds more work each time. Threads and processes that it starts are not affected
-/// (`SCHED_RESET_ON_FORK`).
+/// finds more work each time.
+///
+/// Threads and processes that it starts inherit this (`SCHED_RESET_ON_FORK` is only for real-time
+/// policies); [`Spawn::ordinary_scheduling`](crate::spawn::Spawn::ordinary_scheduling) undoes it
+/// for a process.
+///
+/// `false` when the thread is under another policy than the ordinary one, which has its reasons
+/// and is left alone.
 ///
 /// # Errors
-/// When the thread is under a real-time policy that it may not leave.
+/// What the kernel says; none is known.
 #[cfg(target_os = "linux")]
-pub fn do_not_interrupt_others() -> io::Result<()> {
-    let policy = libc::SCHED_BATCH | libc::SCHED_RESET_ON_FORK;
+pub fn do_not_interrupt_others() -> io::Result<bool> {
+    // SAFETY: no memory is involved; 0 is the calling thread.
+    if unsafe { libc::sched_getscheduler(0) } != libc::SCHED_OTHER {
+        return Ok(false);
+    }
     let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: reads the parameters, which outlive the call; 0 is the calling thread.
-    let refused = unsafe { libc::sched_setscheduler(0, policy, &parameters) };
-    if refused == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+    // SAFETY: reads the parameters, which outlive the call.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters) } {
+        0 => Ok(true),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
@@ -27,27 +34,56 @@ pub fn do_not_interrupt_others() -> io::Result<()> {
 /// # Errors
 /// Always [`io::ErrorKind::Unsupported`].
 #[cfg(not(target_os = "linux"))]
-pub fn do_not_interrupt_others() -> io::Result<()> {
+pub fn do_not_interrupt_others() -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::reap::{ExitStatus, wait_pidfd};
+    use crate::spawn::{Spawn, spawn};
+    use std::ffi::CString;
+    use std::os::fd::AsFd;
 
-    fn policy() -> String {
-        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-        let (_, rest) = stat.rsplit_once(") ").unwrap();
-        rest.split(' ').nth(38).unwrap().to_owned()
+    /// Exits with the number of its scheduling policy.
+    fn policy_of_a_child(ordinary_scheduling: bool) -> ExitStatus {
+        let text = |text: &str| CString::new(text).unwrap();
+        let script = "read -r stat < /proc/$$/stat; set -- ${stat##*) }; shift 38; exit $1";
+        let child = spawn(&Spawn {
+            argv: vec![text("sh"), text("-c"), text(script)],
+            ordinary_scheduling,
+            ..Spawn::new(text("/bin/sh"))
+        })
+        .unwrap();
+        rustix::event::poll(
+            &mut [rustix::event::PollFd::new(
+                &child.pidfd,
+                rustix::event::PollFlags::IN,
+            )],
+            None,
+        )
+        .unwrap();
+        wait_pidfd(child.pidfd.as_fd()).unwrap().unwrap()
     }
 
     #[test]
-    fn it_holds_for_the_calling_thread_and_not_for_what_it_starts() {
+    fn it_holds_for_this_thread_and_for_a_child_only_if_wanted() {
         std::thread::spawn(|| {
-            do_not_interrupt_others().unwrap();
-            assert_eq!(policy(), libc::SCHED_BATCH.to_string());
-            let child = std::thread::spawn(policy).join().unwrap();
-            assert_eq!(child, libc::SCHED_OTHER.to_string());
+            assert_eq!(
+                policy_of_a_child(false),
+                ExitStatus::Code(libc::SCHED_OTHER)
+            );
+            assert!(do_not_interrupt_others().unwrap());
+            assert_eq!(
+                policy_of_a_child(false),
+                ExitStatus::Code(libc::SCHED_BATCH)
+            );
+            assert_eq!(policy_of_a_child(true), ExitStatus::Code(libc::SCHED_OTHER));
+            assert!(
+                !do_not_interrupt_others().unwrap(),
+                "it is not ordinary any more"
+            );
         })
         .join()
         .unwrap();

@@ -17,6 +17,9 @@ pub mod ports;
 /// The installed runtimes, and the scripts to run on them.
 pub mod runtimes;
 
+/// Small programs written for one test.
+pub mod script;
+
 /// What a program prints, line by line.
 pub mod lines;
 
@@ -46,5 +49,6 @@ pub use load::{Load, Report};
 pub use program::Program;
 pub use runtimes::{Runtime, example, fixture};
 pub use rustix::process::Signal;
+pub use script::{Script, script};
 pub use tine::{RunningTine, Tine};
 pub use wait::until;

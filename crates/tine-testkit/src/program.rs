@@ -43,14 +43,28 @@ impl Program {
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn start_with_stdin(name: &str, mut command: Command, stdin: Stdio) -> Program {
+    pub fn start_with_stdin(name: &str, command: Command, stdin: Stdio) -> Program {
+        Program::start_with(name, command, stdin, None)
+    }
+
+    /// As [`Program::start_with_stdin`]; a `stdout` of one's own is not captured.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with(
+        name: &str,
+        mut command: Command,
+        stdin: Stdio,
+        stdout: Option<Stdio>,
+    ) -> Program {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let value = format!("{}-{number}", std::process::id());
         command
             .env(MARK, &value)
             .stdin(stdin)
-            .stdout(Stdio::piped())
+            .stdout(stdout.unwrap_or_else(Stdio::piped))
             .stderr(Stdio::piped())
             .process_group(0);
         let started = Instant::now();

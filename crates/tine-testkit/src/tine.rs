@@ -3,14 +3,17 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::http::{self, Failure, Response};
-use crate::lines::Line;
-use crate::{Program, Runtime, ports, runtimes};
+use crate::lines::{Line, Stream};
+use crate::{Program, Runtime, Signal, ports, process, runtimes, wait};
+
+/// How long [`RunningTine::finish`] and its like wait: far longer than anything takes.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What a test's own surroundings must not pass on.
 const REMOVED: [&str; 11] = [
@@ -39,6 +42,9 @@ pub struct Tine {
     variables: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
     port: u16,
+    under: Vec<OsString>,
+    stdin: Stdio,
+    stdout: Option<Stdio>,
 }
 
 impl Tine {
@@ -52,6 +58,9 @@ impl Tine {
             variables: Vec::new(),
             folder: None,
             port: ports::free_tcp(),
+            under: Vec::new(),
+            stdin: Stdio::null(),
+            stdout: None,
         }
     }
 
@@ -59,6 +68,15 @@ impl Tine {
     #[must_use]
     pub fn run(script: impl AsRef<Path>) -> Tine {
         Tine::command([OsString::from("run"), script.as_ref().into()])
+    }
+
+    /// `tine run SCRIPT -i COUNT`, on the Node.js that is used where any will do.
+    ///
+    /// # Panics
+    /// When that Node.js is not installed.
+    #[must_use]
+    pub fn workers(script: impl AsRef<Path>, count: impl ToString) -> Tine {
+        Tine::run(script).instances(count).runtime(Runtime::Node20)
     }
 
     /// `-i COUNT`: a number, or `max`.
@@ -122,6 +140,31 @@ impl Tine {
         Tine { port, ..self }
     }
 
+    /// Another program that starts it, such as `taskset`: this comes before the binary's path.
+    #[must_use]
+    pub fn under<A: Into<OsString>>(mut self, words: impl IntoIterator<Item = A>) -> Tine {
+        self.under.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Its standard input; nothing if not given.
+    #[must_use]
+    pub fn stdin(self, stdin: impl Into<Stdio>) -> Tine {
+        Tine {
+            stdin: stdin.into(),
+            ..self
+        }
+    }
+
+    /// Its standard output, which is not captured then.
+    #[must_use]
+    pub fn stdout(self, stdout: impl Into<Stdio>) -> Tine {
+        Tine {
+            stdout: Some(stdout.into()),
+            ..self
+        }
+    }
+
     /// Starts it in a new home.
     ///
     /// # Panics
@@ -134,7 +177,9 @@ impl Tine {
     fn start_binary(self, binary: &Path) -> RunningTine {
         let home = TempDir::with_prefix("tine-test-")
             .unwrap_or_else(|error| panic!("creating a temporary home: {error}"));
-        let mut command = Command::new(binary);
+        let mut words = self.under.into_iter().chain([OsString::from(binary)]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
         for name in REMOVED {
             command.env_remove(name);
         }
@@ -161,7 +206,8 @@ impl Tine {
             command.current_dir(folder);
         }
         let name = self.before.join(" ".as_ref());
-        let program = Program::start(&format!("tine {}", name.to_string_lossy()), command);
+        let name = format!("tine {}", name.to_string_lossy());
+        let program = Program::start_with(&name, command, self.stdin, self.stdout);
         RunningTine {
             program,
             home,
@@ -211,6 +257,72 @@ impl RunningTine {
             .wait_for_line(is_ready, "ready, on stderr", deadline)
     }
 
+    /// The processes it has started itself and that are alive: workers, and orphans that came to
+    /// it. In the order of their numbers.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        process::children(self.program.pid())
+    }
+
+    /// Waits for a line, on either stream, that contains `text`.
+    ///
+    /// # Panics
+    /// When none comes within 20 seconds, or none can come any more.
+    #[track_caller]
+    pub fn wait_for_text(&self, text: &str) -> Line {
+        self.program
+            .wait_for_line(|line| line.text.contains(text), text, DEADLINE)
+    }
+
+    /// The page, as soon as somebody listens: for programs that do not say when they are ready.
+    ///
+    /// # Panics
+    /// When nobody answers within 20 seconds.
+    #[track_caller]
+    pub fn get_when_up(&self, path: &str) -> Response {
+        wait::until(&format!("an answer on {path}"), DEADLINE, || self.get(path))
+    }
+
+    /// Waits for its end and that of its output, and returns its exit code.
+    ///
+    /// # Panics
+    /// When it takes longer than 20 seconds, or a signal ended it.
+    #[track_caller]
+    pub fn finish(&self) -> i32 {
+        let status = self.program.wait_exit(DEADLINE);
+        self.program.wait_output_end(DEADLINE);
+        match status.code() {
+            Some(code) => code,
+            None => panic!("tine was ended: {status}"),
+        }
+    }
+
+    /// Asks it to stop, as Ctrl-C does but to itself alone; then as [`finish`](Self::finish), and
+    /// nothing of what it started is left.
+    ///
+    /// # Panics
+    /// As [`finish`](Self::finish), or when something is left.
+    #[track_caller]
+    pub fn stop(&self) -> i32 {
+        self.program.signal(Signal::INT);
+        let code = self.finish();
+        let left = self.program.processes();
+        assert!(left.is_empty(), "left behind: {left:?}");
+        code
+    }
+
+    /// What the programs printed on their standard output, with tine's prefixes.
+    #[must_use]
+    pub fn out(&self) -> Vec<String> {
+        self.program.texts(Stream::Stdout)
+    }
+
+    /// What tine and the programs said on standard error.
+    #[must_use]
+    pub fn err(&self) -> Vec<String> {
+        self.program.texts(Stream::Stderr)
+    }
+
     /// Asks for a page on a new connection.
     ///
     /// # Errors
@@ -249,6 +361,29 @@ pub fn binary() -> PathBuf {
         None => panic!(
             "no tine beside {}\nhint: run cargo build -p tine",
             here.display()
+        ),
+    }
+}
+
+/// A program that cargo has built from `crates/*/examples`, beside the binary under test or in this
+/// test's own target folder.
+///
+/// # Panics
+/// When there is none, with the hint how to get it.
+#[must_use]
+pub fn built_example(name: &str) -> PathBuf {
+    let here = env::current_exe().unwrap_or_else(|error| panic!("asking for my path: {error}"));
+    let binary = binary();
+    let profiles = here.ancestors().chain(binary.ancestors());
+    let found = profiles
+        .skip(1)
+        .map(|folder| folder.join("examples").join(name))
+        .find(|path| path.is_file());
+    match found {
+        Some(path) => path,
+        None => panic!(
+            "no example {name} beside {}\nhint: run cargo build --example {name} -p tine-cluster",
+            binary.display()
         ),
     }
 }

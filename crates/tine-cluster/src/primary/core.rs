@@ -75,6 +75,8 @@ pub struct Primary {
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
+    /// This thread does not interrupt others; its workers are not to inherit that.
+    waits_its_turn: bool,
     inherited: BTreeMap<i32, OwnedFd>,
     workers: BTreeMap<WorkerId, Worker>,
     handles: Handles,
@@ -109,6 +111,8 @@ impl Primary {
         Ok(Self {
             reactor: watch(reactor)?,
             inner: Inner {
+                waits_its_turn: settings.wait_our_turn
+                    && tine_sys::scheduling::do_not_interrupt_others().unwrap_or(false),
                 settings,
                 inherited: BTreeMap::new(),
                 workers: BTreeMap::new(),
@@ -158,6 +162,7 @@ impl Primary {
             fds: descriptors,
             new_session: false,
             new_group: true,
+            ordinary_scheduling: self.inner.waits_its_turn,
             uid: None,
             gid: None,
             parent_death_signal: None,

@@ -51,6 +51,11 @@ pub struct Settings {
     /// [`Primary::release_seat`](super::Primary::release_seat) and
     /// [`Primary::prune`](super::Primary::prune) for how they end.
     pub hold_listeners: bool,
+    /// Make the thread that creates the primary one that waits its turn on a busy core
+    /// (`SCHED_BATCH`) where it would interrupt a worker for every connection. It halves what
+    /// passing connections on costs. Workers do not inherit it, other threads and processes
+    /// started by this thread do. Without effect under another than the ordinary policy.
+    pub wait_our_turn: bool,
 }
 
 /// What decides which socket of a `SO_REUSEPORT` group gets a connection, as found to be possible.

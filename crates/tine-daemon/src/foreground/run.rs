@@ -59,14 +59,10 @@ pub async fn run(
     let policy = spec
         .balance
         .resolve(|| tine_sys::steer::probe_ebpf().is_ok());
-    if policy == Policy::RoundRobin {
-        // On a busy machine a primary that interrupts its workers for every connection costs both
-        // twice the time. Refused under a real-time policy, which has its reasons.
-        let _ = tine_sys::scheduling::do_not_interrupt_others();
-    }
     let mut primary = Primary::new(Settings {
         policy,
         hold_listeners: true,
+        wait_our_turn: policy == Policy::RoundRobin,
     })
     .map_err(system("making an epoll set"))?;
     primary.offer_descriptors(inherited);

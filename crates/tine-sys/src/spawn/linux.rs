@@ -72,6 +72,7 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Child, SpawnError> {
         moves: &mut moves,
         new_session: request.new_session,
         new_group: request.new_group,
+        ordinary_scheduling: request.ordinary_scheduling,
         drop_groups: !stays,
         uid: request.uid,
         gid: request.gid,
@@ -179,6 +180,7 @@ struct Plan<'a> {
     first_free: c_int,
     new_session: bool,
     new_group: bool,
+    ordinary_scheduling: bool,
     drop_groups: bool,
     uid: Option<u32>,
     gid: Option<u32>,
@@ -221,6 +223,18 @@ fn become_program(plan: &mut Plan<'_>) -> Result<(), Failure> {
     } else if plan.new_group {
         // SAFETY: no memory is involved.
         unsafe { call(libc::SYS_setpgid, [0; 4]) }.map_err(at(Step::Session))?;
+    }
+    if plan.ordinary_scheduling {
+        // The kernel's structure is one number, the priority, which is 0 here.
+        let parameters = [0 as c_int; 4];
+        let arguments = [
+            0,
+            libc::SCHED_OTHER as usize,
+            parameters.as_ptr() as usize,
+            0,
+        ];
+        // SAFETY: reads the parameters, which outlive the call.
+        unsafe { call(libc::SYS_sched_setscheduler, arguments) }.map_err(at(Step::Session))?;
     }
     // Plain calls: libc's would change the ids of every thread of the caller.
     if plan.drop_groups {

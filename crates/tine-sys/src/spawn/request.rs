@@ -28,6 +28,8 @@ pub struct Spawn<'fd> {
     /// the scheduler groups by session (`sched_autogroup`), the new process then competes on
     /// equal terms with its caller's others. Without effect beside `new_session`.
     pub new_group: bool,
+    /// Run under the ordinary scheduling policy (`SCHED_OTHER`) whatever the caller runs under.
+    pub ordinary_scheduling: bool,
     /// User to become. Together with or without `gid`, supplementary groups are given up, unless
     /// what is asked for is what the caller already is.
     pub uid: Option<u32>,
@@ -51,6 +53,7 @@ impl Spawn<'_> {
             fds: Vec::new(),
             new_session: false,
             new_group: false,
+            ordinary_scheduling: false,
             uid: None,
             gid: None,
             parent_death_signal: None,
