@@ -88,10 +88,12 @@ fn finish_with_data(reply: Value, data: Option<&serde_json::value::RawValue>) ->
     let mut text = reply.to_string().into_bytes();
     text.pop();
     text.extend_from_slice(b",\"data\":");
-    text.extend_from_slice(
-        data.map_or("null", serde_json::value::RawValue::get)
-            .as_bytes(),
-    );
+    let data = data.map_or("null", serde_json::value::RawValue::get);
+    // Line feeds are legal between the tokens of a JSON text, and the end of a message here.
+    text.extend(data.bytes().map(|byte| match byte {
+        b'\n' => b' ',
+        other => other,
+    }));
     text.push(b'}');
     text
 }

@@ -135,6 +135,17 @@ const ALIASES: &[(i32, &str)] = &[
     (libc::SIGCHLD, "SIGCLD"),
 ];
 
+/// Whether this process ignores a signal, as `nohup` has its child ignore SIGHUP. Asked before a
+/// handler is installed. `false` where it cannot be known.
+#[must_use]
+pub fn is_ignored(signal: i32) -> bool {
+    // SAFETY: an all-zero structure is a valid one to be written to.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: only asks; writes into `action`.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &mut action) };
+    asked == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
 /// "SIGKILL" for 9. `None` for what has no name of its own: real-time signals, 0, and what is not
 /// a signal.
 #[must_use]

@@ -143,6 +143,16 @@ pub fn fd_count(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
+/// How many bytes wait to be read in the pipe that it has open as this descriptor.
+///
+/// # Errors
+/// When it has no pipe there, or is gone, or somebody else's.
+pub fn waiting_in_pipe(pid: u32, descriptor: u32) -> io::Result<u64> {
+    // An end of one's own: opening for reading alone never waits where there is a writer.
+    let pipe = fs::File::open(format!("/proc/{pid}/fd/{descriptor}"))?;
+    Ok(rustix::io::ioctl_fionread(&pipe)?)
+}
+
 /// Its resident memory in bytes (`VmRSS`, which proc_pid_status(5) calls inaccurate by some pages).
 ///
 /// # Errors

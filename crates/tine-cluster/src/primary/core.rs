@@ -242,6 +242,7 @@ impl Primary {
             return;
         };
         known.exited_after_disconnect = true;
+        let handles = known.handles.clone();
         if let Some(link) = &mut known.link
             && !known.disconnecting
         {
@@ -249,6 +250,14 @@ impl Primary {
                 .send_cluster(&tine_ipc::encode::disconnect(seq));
             self.inner.to_flush.insert(worker);
             known.disconnecting = true;
+            // Nothing new is to reach it, from now on and not only when it has heard.
+            for id in handles {
+                match self.inner.handles.get_mut(id).map(|handle| &mut handle.source) {
+                    Some(Source::Passing { passing, .. }) => passing.rotation.remove(worker),
+                    Some(Source::Group(group)) => group.leaving(worker),
+                    Some(Source::Shared { .. }) | None => {}
+                }
+            }
         }
         self.inner.work(self.reactor.get_ref());
     }
@@ -809,6 +818,11 @@ impl Inner {
         let Some(known) = self.workers.get(&worker) else {
             return;
         };
+        // Nobody has seen Bun take a passed connection for a socket of its own.
+        let takes_connections = known
+            .link
+            .as_ref()
+            .is_some_and(|link| link.channel.dialect() != tine_ipc::Dialect::Bun);
         let mut address = None;
         for id in known.handles.clone() {
             let Some(handle) = self.handles.get_mut(id) else {
@@ -820,7 +834,7 @@ impl Inner {
             handle.members.insert(worker, true);
             match &mut handle.source {
                 Source::Passing { passing, .. } => passing.rotation.add(worker),
-                Source::Group(group) => group.listening(worker),
+                Source::Group(group) => group.listening(worker, takes_connections),
                 Source::Shared { .. } => {}
             }
             address = Some(handle.address.clone());

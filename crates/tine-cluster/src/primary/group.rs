@@ -170,14 +170,17 @@ impl Group {
             .unwrap_or(CAPACITY)
     }
 
-    /// The worker has said that it listens: it receives from now on.
-    pub(super) fn listening(&mut self, worker: WorkerId) {
+    /// The worker has said that it listens: it receives from now on. Whether it also takes
+    /// connections that others have left behind depends on its runtime.
+    pub(super) fn listening(&mut self, worker: WorkerId, takes_connections: bool) {
         for socket in &mut self.sockets {
             if socket.holder == Holder::Starting(worker) {
                 socket.holder = Holder::Listening(worker);
             }
         }
-        self.passing.rotation.add(worker);
+        if takes_connections {
+            self.passing.rotation.add(worker);
+        }
         self.steer();
     }
 

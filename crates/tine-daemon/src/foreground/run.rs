@@ -79,6 +79,7 @@ pub async fn run(
         policy,
         spec,
         listening: Vec::new(),
+        refused: BTreeMap::new(),
         last: BTreeMap::new(),
         zero,
         reporter,
@@ -95,6 +96,8 @@ struct Run<'a> {
     spec: AppSpec,
     /// Where workers have said that they listen, until all are ready for the first time.
     listening: Vec<ListeningAddress>,
+    /// Why a process could not be created, until it has been told.
+    refused: BTreeMap<usize, String>,
     /// The process that ended last in each slot.
     last: BTreeMap<usize, Pid>,
     zero: Instant,
@@ -107,7 +110,12 @@ impl Run<'_> {
         let listen = |kind| signal(kind).map_err(system("listening to signals"));
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
-        let mut hang_up = listen(SignalKind::hangup())?;
+        // Whoever started us with `nohup` wants us to outlive the terminal.
+        let mut hang_up = if tine_sys::reap::is_ignored(Signal::HUP.as_raw()) {
+            None
+        } else {
+            Some(listen(SignalKind::hangup())?)
+        };
         let mut child = listen(SignalKind::child())?;
         let mut asked: Option<Instant> = None;
         self.app.handle(self.now(), Event::Start);
@@ -127,7 +135,7 @@ impl Run<'_> {
                 biased;
                 _ = interrupt.recv() => true,
                 _ = terminate.recv() => true,
-                _ = hang_up.recv() => asked.is_none(),
+                _ = hung_up(&mut hang_up) => asked.is_none(),
                 _ = child.recv() => {
                     self.reap_orphans();
                     false
@@ -222,17 +230,8 @@ impl Run<'_> {
                     generation,
                     retry_helps,
                 };
+                self.refused.insert(slot, error.to_string());
                 self.app.handle(self.now(), event);
-                let next = if retry_helps {
-                    tine_rules::Verdict::AtOnce
-                } else {
-                    tine_rules::Verdict::Errored
-                };
-                self.tell(&Report::SpawnFailed {
-                    slot,
-                    reason: error.to_string(),
-                    next,
-                });
             }
         }
     }
@@ -352,7 +351,11 @@ impl Run<'_> {
                 kill_timeout: self.spec.rules.stop.kill_timeout,
             },
             Notice::Killed { slot, after, .. } => Report::Killed { slot, after },
-            Notice::Ready { .. } | Notice::SpawnFailed { .. } | Notice::Stopped { .. } => return,
+            Notice::SpawnFailed { slot, next, .. } => {
+                let reason = self.refused.remove(&slot).unwrap_or_default();
+                Report::SpawnFailed { slot, reason, next }
+            }
+            Notice::Ready { .. } | Notice::Stopped { .. } => return,
         };
         self.tell(&report);
     }
@@ -408,6 +411,16 @@ impl Run<'_> {
             }
         }
         self.reap_orphans();
+    }
+}
+
+/// Resolves when the terminal has gone, if anybody cares.
+async fn hung_up(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

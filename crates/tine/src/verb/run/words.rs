@@ -134,9 +134,10 @@ impl Reporter for Words {
                 }
                 text
             }
-            Report::SpawnFailed { slot, reason, .. } => {
+            Report::SpawnFailed { slot, reason, next } => {
                 let failed = self.err.paint(Role::Bad, "cannot be started");
-                self.own(&format!("{} {failed}: {reason}", self.slot(*slot)))
+                let then = then(*next);
+                self.own(&format!("{} {failed}: {reason}; {then}", self.slot(*slot)))
             }
             Report::ChannelBroken { slot, reason } => self.own(&format!(
                 "{}'s channel was closed: {reason}",
@@ -150,12 +151,7 @@ impl Reporter for Words {
                 next,
             } => {
                 let how = ended(*exit);
-                let then = match next {
-                    Verdict::AtOnce => "replacing it now".to_owned(),
-                    Verdict::After(delay) => format!("replacing it in {}", span(*delay)),
-                    Verdict::Errored => "giving it up".to_owned(),
-                    Verdict::Finished => "finished".to_owned(),
-                };
+                let then = then(*next);
                 let slot = self.slot(*slot);
                 let lived = span(*lived);
                 self.own(&format!(
@@ -228,6 +224,15 @@ fn balance(policy: Policy, steering: Option<&SteeringReport>) -> String {
         (Policy::RoundRobin, _) => "rr: passed on in exact turns".to_owned(),
         (Policy::Shared, _) | (_, None) => "shared: all accept from one socket".to_owned(),
         (policy, Some(steering)) => format!("{policy}: {steering}"),
+    }
+}
+
+fn then(next: Verdict) -> String {
+    match next {
+        Verdict::AtOnce => "replacing it now".to_owned(),
+        Verdict::After(delay) => format!("replacing it in {}", span(delay)),
+        Verdict::Errored => "giving it up".to_owned(),
+        Verdict::Finished => "finished".to_owned(),
     }
 }
 
