@@ -32,6 +32,10 @@ pub(crate) fn describe(tools: &Tools) -> Vec<(&'static str, String)> {
         ("memory", memory()),
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("load average before", read("/proc/loadavg")),
+        (
+            "heavy requests (every:ms)",
+            std::env::var("HEAVY").unwrap_or_else(|_| "none".to_owned()),
+        ),
         ("node", version(Command::new(&tools.node).arg("--version"))),
         ("pm2", pm2),
         ("nginx", or_reason(&tools.nginx, &["-v"])),
