@@ -1,69 +1,82 @@
 //! A reader of tine's output that has stopped reading.
 
 use std::io::{BufRead, BufReader, pipe};
-use std::thread;
 use std::time::Duration;
 
 use tine_testkit::{Load, Tine, fixture, process, until};
 
 const SECONDS: Duration = Duration::from_secs(20);
-/// Far more than a pipe and tine's own queue hold, at about 20 bytes a line.
+/// At 20 bytes a line far more than the pipes and tine's own queue hold.
 const LINES: usize = 200_000;
+/// A pipe holds 64 KiB (pipe(7)); Node writes whole lines.
+const FULL: u64 = 60_000;
 
 #[test]
 fn workers_serve_on_and_no_line_is_lost_or_out_of_order() {
     let (reader, writer) = pipe().unwrap();
-    // Worker 0 talks until nobody takes more; the other has nothing to say.
-    let talker = tine_testkit::script(
-        "talker.js",
-        "if (process.env.NODE_APP_INSTANCE === '0') {
-           process.stdout._handle?.setBlocking?.(false);
-           for (let i = 1; i <= Number(process.env.LINES); i += 1) process.stdout.write(`out ${i}\\n`);
-           process.stdout.end?.();
-         }
-         require('http').createServer((q, s) => s.end(`pid ${process.pid}`)).listen(process.env.PORT);",
-    );
-    let _ = talker;
     let tine = Tine::workers(fixture("chatty.js"), 2)
         .balance("rr")
         .stdout(writer)
         .start();
     tine.wait_ready(SECONDS);
-    let pids = tine.children();
-    // Lines of one worker until it is stuck in its write: its answer does not come.
-    let port = tine.port();
-    let asked = thread::spawn(move || {
-        tine_testkit::http::get_within(port, &format!("/?lines={LINES}"), SECONDS * 3)
+    let talker = tine.get(&format!("/?lines={LINES}")).unwrap();
+    let talker = talker.pid().unwrap();
+    until("the worker to feel that nobody reads", SECONDS, || {
+        process::waiting_in_pipe(talker, 1).is_ok_and(|waiting| waiting >= FULL)
     });
-    let stuck = until("a worker that waits for its pipe", SECONDS, || {
-        pids.iter().copied().find(|pid| {
-            let wait = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
-            wait.contains("pipe_write")
-        })
-    });
-    // Everybody else is served.
-    let report = Load::new(port)
+    let memory = process::rss_bytes(tine.pid()).unwrap();
+    let report = Load::new(tine.port())
         .connections(4)
         .new_connection_each(true)
-        .run_until(500);
+        .run_until(1000);
     report.assert_no_failures();
-    assert!(!report.by_worker.contains_key(&stuck.to_string()));
-    assert!(process::is_alive(stuck));
-    // The reader comes back.
-    let lines = thread::spawn(move || {
-        BufReader::new(reader)
-            .lines()
-            .map_while(Result::ok)
-            .collect::<Vec<_>>()
-    });
-    asked.join().unwrap().unwrap();
-    assert_eq!(tine.stop(), 0);
-    let lines = lines.join().unwrap();
-    assert_eq!(lines.len(), LINES);
-    for (number, line) in (1..).zip(&lines) {
+    assert_eq!(
+        report.by_worker.len(),
+        2,
+        "also by the one that cannot print"
+    );
+    assert!(process::waiting_in_pipe(talker, 1).unwrap() >= FULL);
+    let grown = process::rss_bytes(tine.pid())
+        .unwrap()
+        .saturating_sub(memory);
+    assert!(grown < 1 << 20, "tine has grown by {grown} bytes meanwhile");
+
+    let mut lines = BufReader::new(reader).lines();
+    for number in 1..=LINES {
+        let line = lines.next().unwrap().unwrap();
         assert!(
             line.ends_with(&format!(" | out {number}")),
             "{line} as line {number}"
         );
     }
+    assert_eq!(tine.stop(), 0);
+    assert!(lines.next().is_none());
+}
+
+#[test]
+fn a_reader_that_never_comes_back_does_not_keep_tine_from_ending() {
+    let (_reader, writer) = pipe().unwrap();
+    let tine = Tine::workers(fixture("chatty.js"), 2)
+        .stdout(writer)
+        .start();
+    tine.wait_ready(SECONDS);
+    let talker = tine.get(&format!("/?lines={LINES}")).unwrap();
+    until("the worker to feel that nobody reads", SECONDS, || {
+        process::waiting_in_pipe(talker.pid().unwrap(), 1).is_ok_and(|waiting| waiting >= FULL)
+    });
+    assert_eq!(tine.stop(), 0);
+}
+
+#[test]
+fn a_reader_that_has_gone_does_not_end_the_app() {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let tine = Tine::workers(fixture("chatty.js"), 2)
+        .env("LINES", "100")
+        .stdout(writer)
+        .start();
+    tine.wait_ready(SECONDS);
+    let report = Load::new(tine.port()).path("/?lines=10").run_until(100);
+    report.assert_no_failures();
+    assert_eq!(tine.stop(), 0);
 }

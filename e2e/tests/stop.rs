@@ -1,13 +1,13 @@
 //! How `tine run` ends, and that nothing is left then.
 
-use std::net::TcpListener;
-use std::thread;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use tine_testkit::http::Connection;
 use tine_testkit::lines::Line;
 use tine_testkit::{RunningTine, Runtime, Script, Signal, Target, Tine, fixture};
-use tine_testkit::{http, process, script, until};
+use tine_testkit::{process, script, until};
 
 const SECONDS: Duration = Duration::from_secs(20);
 /// A kill timeout that is never reached.
@@ -63,38 +63,23 @@ fn a_request_in_flight_is_answered_before_the_end() {
             .args(PATIENT)
             .start();
         tine.wait_ready(SECONDS);
-        // Half of the response is here, so the request is in the worker's hands.
-        let address = tine.address();
-        let slow = thread::spawn(move || http::get(address, "/?ms=1500&half=1"));
-        until("the worker to be busy", SECONDS, || busy(&tine));
+        let mut client = TcpStream::connect(tine.address()).unwrap();
+        client.set_read_timeout(Some(SECONDS)).unwrap();
+        client
+            .write_all(b"GET /?ms=1500&half=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        // Its head is here, so the request is in the worker's hands.
+        let mut response = vec![0; 12];
+        client.read_exact(&mut response).unwrap();
+        assert_eq!(response, b"HTTP/1.1 200");
         // As a terminal does: to everybody in the foreground.
         tine.signal_group(signal);
-        let response = slow.join().unwrap().unwrap();
-        assert_eq!(response.status, 200);
-        assert!(response.text().contains("took 1500 ms"));
+        client.read_to_end(&mut response).unwrap();
+        assert!(response.ends_with(b"took 1500 ms\n"));
         assert_eq!(tine.finish(), 0, "{balance} {signal:?}");
         assert!(tine.processes().is_empty());
         assert_port_free(tine.port());
     }
-}
-
-/// Whether a worker has a connection: a socket that is established on the port.
-fn busy(tine: &RunningTine) -> bool {
-    let port = format!(":{:04X}", tine.port());
-    ["/proc/net/tcp", "/proc/net/tcp6"].iter().any(|path| {
-        std::fs::read_to_string(path)
-            .unwrap_or_default()
-            .lines()
-            .any(|line| {
-                let fields: Vec<&str> = line.split_whitespace().collect();
-                // Local address, state 01, an inode that somebody has accepted, and all bytes read.
-                fields.len() > 9
-                    && fields[1].ends_with(&port)
-                    && fields[3] == "01"
-                    && fields[4].ends_with(":00000000")
-                    && fields[9] != "0"
-            })
-    })
 }
 
 #[test]
@@ -141,7 +126,8 @@ fn a_plain_program_is_signalled_at_once() {
 
 #[test]
 fn who_does_not_leave_is_killed_with_everything_it_started() {
-    let tine = Tine::workers(stubborn(), 2)
+    let stubborn = stubborn();
+    let tine = Tine::workers(&stubborn, 2)
         .args(["--kill-timeout", "400"])
         .start();
     tine.wait_ready(SECONDS);
@@ -183,7 +169,8 @@ fn what_a_worker_leaves_behind_is_ended_with_it() {
 
 #[test]
 fn a_second_ctrl_c_ends_everything_at_once() {
-    let tine = Tine::workers(stubborn(), 2).args(PATIENT).start();
+    let stubborn = stubborn();
+    let tine = Tine::workers(&stubborn, 2).args(PATIENT).start();
     tine.wait_ready(SECONDS);
     stubborn_tree(&tine, 2);
     tine.signal(Signal::INT);
@@ -196,7 +183,8 @@ fn a_second_ctrl_c_ends_everything_at_once() {
 
 #[test]
 fn a_kill_timeout_of_nothing_is_honoured() {
-    let tine = Tine::workers(stubborn(), 1)
+    let stubborn = stubborn();
+    let tine = Tine::workers(&stubborn, 1)
         .args(["--kill-timeout", "0"])
         .start();
     tine.wait_ready(SECONDS);

@@ -20,6 +20,8 @@ pub struct AppSpec {
     pub folder: PathBuf,
     /// Whether the processes are cluster workers that share their ports.
     pub clustered: bool,
+    /// Whether the processes have a channel to talk to us; cluster workers always have.
+    pub channel: bool,
     /// How their connections are shared.
     pub balance: Balance,
     /// The runtime, when it is special on the wire.

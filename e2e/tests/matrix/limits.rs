@@ -27,12 +27,17 @@ pub(crate) const LIMITS: [Limit; 3] = [
     Limit {
         note: "bun-http",
         runtime: Runtime::Bun,
-        cases: &[Case::KeepAlive, Case::NewConnections, Case::Express, Case::TwoPorts],
+        cases: &[
+            Case::KeepAlive,
+            Case::NewConnections,
+            Case::Express,
+            Case::TwoPorts,
+        ],
         shows: Shows::OnItsOwn,
         reason: "Bun's `http` servers never ask the primary for a socket: each worker binds the \
             port for itself with `SO_REUSEPORT`, and the kernel's hash chooses between them. All \
             requests are answered, but `--balance` has no effect: the shares are uneven, and what \
-            is queued on a worker's socket is lost with it. Bun's `net` servers ask, and are \
+            waits on the socket of a worker that dies is lost. Bun's `net` servers ask, and are \
             balanced as those of Node are.",
     },
     Limit {
@@ -49,7 +54,8 @@ pub(crate) const LIMITS: [Limit; 3] = [
         cases: &[Case::Datagrams],
         shows: Shows::Fails("EADDRINUSE"),
         reason: "Deno's `node:dgram` never asks the primary for a socket: each worker binds the \
-            port for itself, and all but the first get `EADDRINUSE`. With one worker it works.",
+            port for itself, and all but the first get `EADDRINUSE`. With one worker it serves, but \
+            nobody tells that it listens, so it is never reported as ready.",
     },
 ];
 
@@ -68,9 +74,9 @@ pub(crate) fn judge(runtime: Runtime, case: Case, finding: &Finding) -> Result<S
             Err("it should work, but the workers do without the primary's sockets".to_owned())
         }
         (None, Finding::Fails(why)) => Err(format!("it should work, but: {why}")),
-        (Some(_), Finding::Works) => {
-            Err(format!("it works after all: take it off the list of limits ({note})"))
-        }
+        (Some(_), Finding::Works) => Err(format!(
+            "it works after all: take it off the list of limits ({note})"
+        )),
         (Some(Shows::OnItsOwn), Finding::OnItsOwn) => Ok(format!("own[^{note}]")),
         (Some(Shows::Fails(words)), Finding::Fails(why)) if why.contains(words) => {
             Ok(format!("no[^{note}]"))
@@ -78,9 +84,9 @@ pub(crate) fn judge(runtime: Runtime, case: Case, finding: &Finding) -> Result<S
         (Some(Shows::OnItsOwn), Finding::Fails(why)) => {
             Err(format!("not only as {note} has it: {why}"))
         }
-        (Some(Shows::Fails(words)), Finding::Fails(why)) => {
-            Err(format!("it should fail with {words:?} ({note}), but: {why}"))
-        }
+        (Some(Shows::Fails(words)), Finding::Fails(why)) => Err(format!(
+            "it should fail with {words:?} ({note}), but: {why}"
+        )),
         (Some(Shows::Fails(words)), Finding::OnItsOwn) => Err(format!(
             "it should fail with {words:?} ({note}), but all is answered on the workers' own sockets"
         )),
@@ -94,5 +100,8 @@ fn a_limit_that_is_gone_is_noticed() {
     let other = Finding::Fails("EACCES".to_owned());
     assert!(judge(Runtime::Deno, Case::Datagrams, &other).is_err());
     assert!(judge(Runtime::Node18, Case::Datagrams, &Finding::OnItsOwn).is_err());
-    assert_eq!(judge(Runtime::Node18, Case::Datagrams, &Finding::Works).as_deref(), Ok("yes"));
+    assert_eq!(
+        judge(Runtime::Node18, Case::Datagrams, &Finding::Works).as_deref(),
+        Ok("yes")
+    );
 }

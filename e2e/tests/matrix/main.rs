@@ -16,9 +16,11 @@ mod limits;
 mod sockets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use cases::{Case, Finding};
-use tine_testkit::Runtime;
+use tine_testkit::lines::Line;
+use tine_testkit::{Runtime, Tine, fixture, ports, process, udp, until};
 
 /// How connections are shared: a value of `--balance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +51,11 @@ fn row(runtime: Runtime, policy: Policy) {
         let found = catch_unwind(AssertUnwindSafe(|| program.show(runtime, policy)));
         let found = found.unwrap_or_else(|panic| {
             let finding = Finding::Fails(said(panic.as_ref()));
-            program.cases.iter().map(|case| (*case, finding.clone())).collect()
+            program
+                .cases
+                .iter()
+                .map(|case| (*case, finding.clone()))
+                .collect()
         });
         for (case, finding) in found {
             let cell = format!("{} {} {}", runtime.name(), policy.word(), case.title());
@@ -60,7 +66,12 @@ fn row(runtime: Runtime, policy: Policy) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} cells are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     if let Err(why) = document::settle(runtime, policy, &marks) {
         panic!("{why}");
     }
@@ -119,10 +130,52 @@ rows! {
     deno_under_kernel: Deno, Kernel;
 }
 
+/// The footnotes of docs/compat.md say this, too.
+#[test]
+fn net_servers_of_bun_are_balanced() {
+    for policy in Policy::ALL {
+        let found = cases::NET_ON_TCP.show(Runtime::Bun, policy);
+        assert_eq!(
+            found,
+            [(Case::NewConnections, Finding::Works)],
+            "{policy:?}"
+        );
+    }
+}
+
+/// The footnotes of docs/compat.md say this, too.
+#[test]
+fn one_deno_worker_alone_answers_datagrams() {
+    let port = ports::free_udp();
+    let tine = Tine::run(fixture("dgram.js"))
+        .instances(1)
+        .runtime(Runtime::Deno)
+        .port(port)
+        .start();
+    // Nobody hears that it listens, so there is nothing to wait for but an answer.
+    let answer = until("an answer by UDP", Duration::from_secs(30), || {
+        let server = ([127, 0, 0, 1], port).into();
+        udp::ask(server, b"who", Duration::from_secs(1))
+    });
+    let worker = process::children(tine.pid());
+    let expected = worker.iter().map(|pid| format!("pid {pid}: who"));
+    assert_eq!(
+        expected.collect::<Vec<_>>(),
+        [String::from_utf8_lossy(&answer)]
+    );
+    let is_ready = |line: &Line| line.text.contains("ready in");
+    assert!(
+        !tine.lines().all().iter().any(is_ready),
+        "it is reported as ready after all"
+    );
+}
+
 #[test]
 fn every_case_is_shown_by_one_program() {
     for case in Case::ALL {
-        let programs = cases::PROGRAMS.iter().filter(|program| program.cases.contains(&case));
+        let programs = cases::PROGRAMS
+            .iter()
+            .filter(|program| program.cases.contains(&case));
         assert_eq!(programs.count(), 1, "{case:?}");
     }
 }

@@ -74,11 +74,17 @@ pub(crate) fn on_path(path: &Path) -> Inodes {
 pub(crate) fn held_by(pid: u32) -> Inodes {
     let folder = format!("/proc/{pid}/fd");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| {
-        panic!("reading {folder} (alive: {}): {error}", process::is_alive(pid))
+        panic!(
+            "reading {folder} (alive: {}): {error}",
+            process::is_alive(pid)
+        )
     });
     let inode = |entry: fs::DirEntry| {
         let target = fs::read_link(entry.path()).ok()?;
-        let number = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?;
+        let number = target
+            .to_str()?
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?;
         number.parse().ok()
     };
     entries.filter_map(|entry| inode(entry.ok()?)).collect()
@@ -99,7 +105,10 @@ pub(crate) fn holding(sockets: &Inodes, primary: u32, workers: &[u32]) -> Result
         if taken.is_empty() {
             Some(Holding::Primary)
         } else {
-            by_worker.iter().all(|held| held == sockets).then_some(Holding::Together)
+            by_worker
+                .iter()
+                .all(|held| held == sockets)
+                .then_some(Holding::Together)
         }
     } else if one_each && by_primary == *sockets {
         Some(Holding::Each)

@@ -153,7 +153,9 @@ impl Primary {
                 descriptors.push((fd.as_fd(), number));
             }
         }
-        descriptors.push((theirs.as_fd(), CHANNEL));
+        if launch.has_channel() {
+            descriptors.push((theirs.as_fd(), CHANNEL));
+        }
         let child = tine_sys::spawn::spawn(&Spawn {
             program: strings.program,
             argv: strings.arguments,
@@ -172,7 +174,7 @@ impl Primary {
             pid: child.pid,
             pidfd: child.pidfd,
             seat: launch.seat,
-            link: Some(Link {
+            link: launch.has_channel().then(|| Link {
                 fd: ours,
                 channel: Channel::with_dialect(Limits::default(), launch.dialect),
                 blocked: false,

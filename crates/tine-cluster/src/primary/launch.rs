@@ -27,9 +27,11 @@ pub struct Launch {
     pub stdout: Option<OwnedFd>,
     /// Becomes descriptor 2; `None` for the primary's own.
     pub stderr: Option<OwnedFd>,
-    /// Whether the process is to know that it is a cluster worker (`NODE_UNIQUE_ID`). Without it
-    /// it gets a channel all the same, as a child of `child_process.fork` does.
+    /// Whether the process is to know that it is a cluster worker (`NODE_UNIQUE_ID`). It then has
+    /// a channel in any case.
     pub clustered: bool,
+    /// Whether the process gets a channel, as a child of `child_process.fork` does.
+    pub channel: bool,
     /// The place it takes.
     pub seat: Seat,
     /// The runtime, when it is known to be special on the wire.
@@ -80,6 +82,10 @@ impl fmt::Display for NulIn {
 pub(super) const CHANNEL: i32 = 3;
 
 impl Launch {
+    pub(super) fn has_channel(&self) -> bool {
+        self.channel || self.clustered
+    }
+
     /// The parts as the kernel wants them. `id` becomes `NODE_UNIQUE_ID` of a clustered worker.
     pub(super) fn strings(&self, id: u32) -> Result<Strings, ForkError> {
         use std::os::unix::ffi::OsStrExt as _;
@@ -92,10 +98,11 @@ impl Launch {
             let entry = [name.as_bytes(), b"=", value.as_bytes()].concat();
             environment.push(text(entry, NulIn::Environment)?);
         }
-        let mut own = vec![
-            format!("NODE_CHANNEL_FD={CHANNEL}"),
-            "NODE_CHANNEL_SERIALIZATION_MODE=json".to_owned(),
-        ];
+        let mut own = Vec::new();
+        if self.has_channel() {
+            own.push(format!("NODE_CHANNEL_FD={CHANNEL}"));
+            own.push("NODE_CHANNEL_SERIALIZATION_MODE=json".to_owned());
+        }
         if self.clustered {
             own.push(format!("NODE_UNIQUE_ID={id}"));
         }

@@ -89,6 +89,7 @@ impl Processes {
             stdout: Some(stdout),
             stderr: Some(stderr),
             clustered: spec.clustered,
+            channel: spec.channel,
             seat,
             dialect: spec.dialect,
         })?;

@@ -1,5 +1,5 @@
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,33 @@ impl Connection {
         Ok(Connection {
             target: target.clone(),
             stream,
+            connected_at: Instant::now(),
+            local_port,
+            responses: 0,
+            is_over: false,
+        })
+    }
+
+    /// As [`Connection::open`], from an address of one's own: any of 127.0.0.0/8 is.
+    ///
+    /// # Errors
+    /// As [`Connection::open`], or when `from` is not one's own.
+    pub fn open_from(from: IpAddr, to: SocketAddr, end: Instant) -> Result<Connection, Failure> {
+        let target = Target::Tcp(to);
+        let failed = |error: io::Error| Failure {
+            kind: kind_of(&error, 0),
+            at: Instant::now(),
+            connected_at: None,
+            local_port: None,
+            bytes_seen: 0,
+            responses_before: 0,
+            detail: format!("connecting from {from} to {to}: {error}"),
+        };
+        let stream = connect_from(from, to, end).map_err(failed)?;
+        let local_port = Some(stream.local_addr().map_err(failed)?.port());
+        Ok(Connection {
+            target,
+            stream: Stream::Tcp(stream),
             connected_at: Instant::now(),
             local_port,
             responses: 0,
@@ -242,6 +269,21 @@ fn connect_tcp(address: SocketAddr, end: Instant) -> io::Result<TcpStream> {
     if stream.local_addr()? == address {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A blocking connect(); SO_SNDTIMEO limits it (socket(7)).
+fn connect_from(from: IpAddr, to: SocketAddr, end: Instant) -> io::Result<TcpStream> {
+    let family = match to {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(left(end)?))?;
+    rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+    rustix::net::connect(&socket, &to)?;
+    let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     Ok(stream)
 }

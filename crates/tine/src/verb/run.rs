@@ -81,6 +81,7 @@ fn spec(args: &Run, resolved: Resolved) -> AppSpec {
         environment: std::env::vars_os().collect(),
         folder: resolved.folder,
         clustered: args.instances.is_some() && resolved.may_be_clustered,
+        channel: resolved.speaks_ipc,
         balance,
         dialect: resolved.dialect,
         rules: AppRules {

@@ -15,6 +15,9 @@ pub(super) struct Resolved {
     pub(super) name: String,
     /// Whether the program may understand that it is a cluster worker.
     pub(super) may_be_clustered: bool,
+    /// Whether it may know what to do with a channel: a script of another language does not, and
+    /// would hand it down to whatever it starts.
+    pub(super) speaks_ipc: bool,
     pub(super) dialect: Dialect,
 }
 
@@ -160,6 +163,7 @@ pub(super) fn resolve(args: &Run) -> Result<Resolved, CannotStart> {
             folder,
             name,
             may_be_clustered: true,
+            speaks_ipc: true,
             dialect,
         });
     };
@@ -191,6 +195,7 @@ pub(super) fn resolve(args: &Run) -> Result<Resolved, CannotStart> {
     Ok(Resolved {
         dialect: Dialect::of_program(&program),
         may_be_clustered: kind != Kind::Other,
+        speaks_ipc: kind != Kind::Other,
         program,
         arguments,
         folder,
