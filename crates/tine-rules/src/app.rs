@@ -38,6 +38,10 @@ use self::slot::Slot;
 use crate::restart::RestartRules;
 use crate::stop::StopRules;
 use crate::time::Millis;
+use std::time::Duration;
+
+/// Signals closer together than this are one key press.
+const SAME_KEY_PRESS: Duration = Duration::from_millis(100);
 
 /// What the user asked of one app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,7 @@ pub struct App {
 enum Phase {
     NotStarted,
     Running { since: Millis, all_ready_told: bool },
-    Stopping { forced: bool },
+    Stopping { forced: bool, since: Millis },
     Over,
 }
 
@@ -106,13 +110,13 @@ impl App {
                     };
                     self.every_slot_hears(now, SlotEvent::Start);
                 }
-                Heard::App(AppEvent::StopAsked) => self.stop(now, false),
+                Heard::App(AppEvent::StopAsked | AppEvent::StopSignal) => self.stop(now, false),
                 Heard::App(AppEvent::StopNow) => self.stop(now, true),
                 Heard::App(AppEvent::Woken) | Heard::Slot { .. } => {}
             },
             Phase::Running { .. } => match heard {
                 Heard::App(AppEvent::Start) => {}
-                Heard::App(AppEvent::StopAsked) => self.stop(now, false),
+                Heard::App(AppEvent::StopAsked | AppEvent::StopSignal) => self.stop(now, false),
                 Heard::App(AppEvent::StopNow) => self.stop(now, true),
                 Heard::App(AppEvent::Woken) => self.every_slot_hears(now, SlotEvent::Woken),
                 Heard::Slot {
@@ -123,11 +127,15 @@ impl App {
                     self.slot_hears(now, slot, generation, event);
                 }
             },
-            Phase::Stopping { .. } => match heard {
+            Phase::Stopping { since, .. } => match heard {
                 Heard::App(AppEvent::Start | AppEvent::StopAsked) => {}
                 Heard::App(AppEvent::StopNow) => {
-                    self.phase = Phase::Stopping { forced: true };
-                    self.every_slot_hears(now, SlotEvent::Kill);
+                    self.force(now, since);
+                }
+                Heard::App(AppEvent::StopSignal) => {
+                    if now.since(since) >= SAME_KEY_PRESS {
+                        self.force(now, since);
+                    }
                 }
                 Heard::App(AppEvent::Woken) => self.every_slot_hears(now, SlotEvent::Woken),
                 Heard::Slot {
@@ -190,7 +198,7 @@ impl App {
     }
 
     fn stop(&mut self, now: Millis, forced: bool) {
-        self.phase = Phase::Stopping { forced };
+        self.phase = Phase::Stopping { forced, since: now };
         self.queue.tell(Notice::Stopping);
         self.every_slot_hears(
             now,
@@ -200,6 +208,11 @@ impl App {
                 SlotEvent::Stop
             },
         );
+    }
+
+    fn force(&mut self, now: Millis, since: Millis) {
+        self.phase = Phase::Stopping { forced: true, since };
+        self.every_slot_hears(now, SlotEvent::Kill);
     }
 
     fn slot_hears(&mut self, now: Millis, slot: usize, generation: u64, event: SlotEvent) {
@@ -237,7 +250,7 @@ impl App {
                     });
                 }
             }
-            Phase::Stopping { forced } if all_ended => {
+            Phase::Stopping { forced, .. } if all_ended => {
                 self.finish(if forced {
                     Outcome::Forced
                 } else {

@@ -459,6 +459,15 @@ fn a_second_ctrl_c_kills_at_once() {
 }
 
 #[test]
+fn one_key_press_that_arrives_twice_is_one() {
+    let mut app = one_ready();
+    at(&mut app, 1_000, Event::StopSignal);
+    assert_eq!(at(&mut app, 1_099, Event::StopSignal), []);
+    let said = at(&mut app, 1_100, Event::StopSignal);
+    assert_eq!(said, [kill_tree(0, 1), was_killed(0, 1, 100)]);
+}
+
+#[test]
 fn stop_now_as_the_first_word_asks_nobody_politely() {
     let mut app = one_ready();
     let said = at(&mut app, 1_000, Event::StopNow);

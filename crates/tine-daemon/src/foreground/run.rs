@@ -150,13 +150,8 @@ impl Run<'_> {
                 }
             };
             if stop {
-                let event = if asked.is_none() {
-                    Event::StopAsked
-                } else {
-                    Event::StopNow
-                };
                 asked.get_or_insert_with(Instant::now);
-                self.app.handle(self.now(), event);
+                self.app.handle(self.now(), Event::StopSignal);
             }
         }
     }

@@ -59,6 +59,10 @@ pub enum Event {
     },
     /// The user wants the app stopped (the first Ctrl-C, SIGTERM).
     StopAsked,
+    /// SIGINT or SIGTERM has come. The first asks for a stop; another one, later than the tenth of
+    /// a second within which one and the same key press may arrive twice (once by the terminal,
+    /// once by a wrapper such as `timeout` or `npm`), says that the user will not wait.
+    StopSignal,
     /// The user wants it stopped without further patience (the second Ctrl-C).
     StopNow,
     /// Time has passed.
@@ -89,6 +93,7 @@ pub(super) enum Heard {
 pub(super) enum AppEvent {
     Start,
     StopAsked,
+    StopSignal,
     StopNow,
     Woken,
 }
@@ -113,6 +118,7 @@ impl From<Event> for Heard {
         let (slot, generation, event) = match event {
             Event::Start => return Heard::App(AppEvent::Start),
             Event::StopAsked => return Heard::App(AppEvent::StopAsked),
+            Event::StopSignal => return Heard::App(AppEvent::StopSignal),
             Event::StopNow => return Heard::App(AppEvent::StopNow),
             Event::Woken => return Heard::App(AppEvent::Woken),
             Event::Spawned { slot, generation } => (slot, generation, SlotEvent::Spawned),
