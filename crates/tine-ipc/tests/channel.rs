@@ -1,5 +1,6 @@
 //! `Channel` without any socket: whatever the link does, everything arrives once and in order.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

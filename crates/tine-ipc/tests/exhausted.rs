@@ -1,6 +1,7 @@
 //! A receiver without free descriptors. Alone in its process, because all its descriptors are
 //! used up.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;

@@ -1,6 +1,7 @@
 //! Against Node itself, every version: the channel is the child's standard input, which
 //! `NODE_CHANNEL_FD=0` says.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods)]
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,5 +1,6 @@
 //! The same through real sockets, with `unix::receive` and `unix::flush`.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

@@ -254,7 +254,12 @@ impl Primary {
             known.disconnecting = true;
             // Nothing new is to reach it, from now on and not only when it has heard.
             for id in handles {
-                match self.inner.handles.get_mut(id).map(|handle| &mut handle.source) {
+                match self
+                    .inner
+                    .handles
+                    .get_mut(id)
+                    .map(|handle| &mut handle.source)
+                {
                     Some(Source::Passing { passing, .. }) => passing.rotation.remove(worker),
                     Some(Source::Group(group)) => group.leaving(worker),
                     Some(Source::Shared { .. }) | None => {}

@@ -1,0 +1,149 @@
+//! A primary over real Node workers, driven step by step.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tine_cluster::{Dialect, Event, Launch, Policy, Primary, Seat, Settings, WorkerId};
+use tine_testkit::Runtime;
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A primary, its runtime, and the script that its workers run.
+pub(crate) struct Cluster {
+    runtime: tokio::runtime::Runtime,
+    pub(crate) primary: Primary,
+    folder: tempfile::TempDir,
+    node: Runtime,
+    pub(crate) port: u16,
+    pub(crate) seen: Vec<Event>,
+}
+
+impl Cluster {
+    pub(crate) fn new(policy: Policy, node: Runtime, script: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let settings = Settings {
+            policy,
+            hold_listeners: true,
+            wait_our_turn: false,
+        };
+        let primary = runtime.block_on(async { Primary::new(settings) }).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("worker.js"), script).unwrap();
+        let port = tine_testkit::ports::free_tcp();
+        Self {
+            runtime,
+            primary,
+            folder,
+            node,
+            port,
+            seen: Vec::new(),
+        }
+    }
+
+    pub(crate) fn fork(&mut self, seat: u32) -> WorkerId {
+        let program: PathBuf = self.node.path();
+        let launch = Launch {
+            arguments: vec!["node".into(), self.folder.path().join("worker.js").into()],
+            environment: vec![
+                ("PORT".into(), self.port.to_string().into()),
+                ("SEAT".into(), seat.to_string().into()),
+            ],
+            program,
+            folder: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            clustered: true,
+            channel: true,
+            seat: Seat(seat),
+            dialect: Dialect::Node,
+        };
+        let _inside = self.runtime.enter();
+        self.primary.fork(launch).unwrap()
+    }
+
+    /// Lets the primary work until `condition` holds; it is asked again after every event and
+    /// every few milliseconds.
+    pub(crate) fn until<T>(
+        &mut self,
+        what: &str,
+        mut condition: impl FnMut(&mut Primary, &[Event]) -> Option<T>,
+    ) -> T {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Some(value) = condition(&mut self.primary, &self.seen) {
+                return value;
+            }
+            assert!(Instant::now() < end, "no {what}; seen: {:#?}", self.seen);
+            let step = Duration::from_millis(5);
+            let event = self
+                .runtime
+                .block_on(async { tokio::time::timeout(step, self.primary.next_event()).await });
+            if let Ok(event) = event {
+                self.seen.push(event.unwrap());
+            }
+        }
+    }
+
+    pub(crate) fn until_listening(&mut self, worker: WorkerId) {
+        self.until(&format!("listening of worker {worker}"), |_, seen| {
+            seen.iter()
+                .any(|event| matches!(event, Event::Listening(who, _) if *who == worker))
+                .then_some(())
+        });
+    }
+
+    pub(crate) fn until_exit(&mut self, worker: WorkerId) {
+        self.until(&format!("exit of worker {worker}"), |_, seen| {
+            seen.iter()
+                .any(|event| matches!(event, Event::Exit { worker: who, .. } if *who == worker))
+                .then_some(())
+        });
+    }
+
+    pub(crate) fn pid(&self, worker: WorkerId) -> u32 {
+        self.primary
+            .pid(worker)
+            .unwrap()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs()
+    }
+
+    /// Asks for a path in a thread of its own.
+    pub(crate) fn ask(&self, path: &str) -> std::thread::JoinHandle<Result<u32, String>> {
+        let (port, path) = (self.port, path.to_owned());
+        std::thread::spawn(move || {
+            let response = tine_testkit::http::get_within(port, &path, DEADLINE)
+                .map_err(|e| format!("{e:?}"))?;
+            response
+                .pid()
+                .ok_or_else(|| format!("no pid in {:?}", response.text()))
+        })
+    }
+
+    /// Lets the primary work until all have their answers: the pid of the worker that gave each.
+    pub(crate) fn answers(
+        &mut self,
+        asked: Vec<std::thread::JoinHandle<Result<u32, String>>>,
+    ) -> Vec<u32> {
+        self.until("answers", |_, _| {
+            asked.iter().all(|one| one.is_finished()).then_some(())
+        });
+        asked
+            .into_iter()
+            .map(|one| one.join().unwrap().unwrap())
+            .collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Workers leave when their channels close; a stopped one cannot.
+        for number in 1..100 {
+            let _ = self.primary.signal(WorkerId(number), 9);
+        }
+    }
+}
