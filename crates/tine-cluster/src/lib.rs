@@ -6,13 +6,15 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | How do workers come and go, and what do they say? | `primary/core.rs` |
+//! | What can be asked of a primary? | `primary/core.rs` |
+//! | What is ready, and what is to be written? | `primary/reactor.rs` |
+//! | What do workers say, and what are they answered? | `primary/conversation.rs` |
 //! | What is known of one worker? | `primary/worker.rs` |
 //! | What did a worker ask to listen on? | `primary/bind.rs` |
 //! | Which handle answers it? | `primary/handle.rs` |
 //! | Who gets the next connection that the primary accepted? | `primary/passing.rs` |
 //! | Which socket does the kernel give the next connection to? | `primary/group.rs` |
-//! | How does a Rust program join? | `worker.rs` |
+//! | How does a Rust program join? | `worker/` |
 #![forbid(unsafe_code)]
 
 pub mod primary;

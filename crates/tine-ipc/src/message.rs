@@ -88,6 +88,10 @@ pub(crate) struct NotJson;
 /// Reads one line. `bun` says that it had Bun's prefix, which marks a cluster message without
 /// its `cmd`.
 pub(crate) fn read_line(text: &str, bun: bool) -> Result<Line<'_>, NotJson> {
+    // Hot path: half of what a primary reads.
+    if text == r#"{"cmd":"NODE_HANDLE_ACK"}"# {
+        return Ok(Line::Acknowledged { taken: true });
+    }
     // An array is not an object with its fields in our order, though serde would read it so.
     let object = text.trim_ascii_start().starts_with('{');
     let fields = object.then(|| serde_json::from_str::<Fields<'_>>(text).ok());

@@ -1,6 +1,7 @@
 //! The primary: starts workers, answers their questions, shares their sockets.
 
 mod bind;
+mod conversation;
 mod core;
 mod event;
 mod group;
@@ -8,6 +9,7 @@ mod handle;
 mod launch;
 mod passing;
 mod policy;
+mod reactor;
 mod worker;
 
 pub use self::core::Primary;

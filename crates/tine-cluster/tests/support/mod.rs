@@ -1,4 +1,5 @@
 //! A primary over real Node workers, driven step by step.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

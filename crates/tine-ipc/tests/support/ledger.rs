@@ -59,7 +59,7 @@ impl Ledger {
         let (witness, fd) = Witness::pair();
         let name = witness.name;
         self.witnesses.push(witness);
-        let (what, text) = if choice % 2 == 0 || channel.dialect() == Dialect::Bun {
+        let (what, text) = if choice.is_multiple_of(2) || channel.dialect() == Dialect::Bun {
             let key = format!("\"{}\"", "k".repeat(size));
             (What::Cluster { seq }, encode::new_connection(&key, seq))
         } else {

@@ -1,0 +1,301 @@
+//! What is ready, and what is to be written?
+
+use super::event::Event;
+use super::handle::{Handle, HandleId, Handles};
+use super::policy::Settings;
+use super::worker::{Link, Worker, WorkerId};
+use rustix::event::epoll;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+use tine_ipc::unix::{ChannelError, Flushed, Received};
+use tine_rules::Millis;
+
+/// A peer that must read before it can be sent more is tried again this much later.
+const FLUSH_AGAIN: Duration = Duration::from_millis(1);
+/// Events taken from the kernel at once.
+const BATCH: usize = 64;
+/// Reads from the channel of a dead process at the most: far more than a socket can hold.
+pub(super) const READS_AFTER_DEATH: usize = 64;
+/// Bytes read from a channel at once: what a socket holds by default.
+const READ: usize = 64 * 1024;
+
+/// What a descriptor in the epoll set is. Numbers are never used twice, so an event for something
+/// that is gone finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watched {
+    Channel(WorkerId),
+    Process(WorkerId),
+    Listener(HandleId),
+}
+
+impl Watched {
+    pub(super) fn pack(self) -> epoll::EventData {
+        let (kind, number) = match self {
+            Self::Channel(worker) => (0u64, u64::from(worker.0)),
+            Self::Process(worker) => (1, u64::from(worker.0)),
+            Self::Listener(handle) => (2, handle.0),
+        };
+        epoll::EventData::new_u64(number << 2 | kind)
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn unpack(data: epoll::EventData) -> Self {
+        let number = data.u64() >> 2;
+        match data.u64() & 3 {
+            0 => Self::Channel(WorkerId(number as u32)),
+            1 => Self::Process(WorkerId(number as u32)),
+            _ => Self::Listener(HandleId(number)),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    /// This thread does not interrupt others; its workers are not to inherit that.
+    pub(super) waits_its_turn: bool,
+    pub(super) inherited: BTreeMap<i32, OwnedFd>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    pub(super) handles: Handles,
+    pub(super) events: VecDeque<Event>,
+    /// Handles whose waiting connections may have found a worker.
+    pub(super) to_pump: BTreeSet<HandleId>,
+    /// Handles whose listener is not in the epoll set yet.
+    pub(super) to_watch: Vec<HandleId>,
+    /// Workers whose channel has something to write.
+    pub(super) to_flush: BTreeSet<WorkerId>,
+    /// Workers that must read before they can be sent more.
+    pub(super) to_retry: BTreeSet<WorkerId>,
+    pub(super) retry_at: Millis,
+    /// Something may have to be done without being told.
+    pub(super) timed: bool,
+    pub(super) seq: i64,
+    pub(super) next_worker: u32,
+    pub(super) buffer: Box<[u8]>,
+    pub(super) zero: Instant,
+}
+
+impl Inner {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            waits_its_turn: settings.wait_our_turn
+                && tine_sys::scheduling::do_not_interrupt_others().unwrap_or(false),
+            settings,
+            inherited: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            handles: Handles::default(),
+            events: VecDeque::new(),
+            to_pump: BTreeSet::new(),
+            to_watch: Vec::new(),
+            to_flush: BTreeSet::new(),
+            to_retry: BTreeSet::new(),
+            retry_at: Millis(0),
+            timed: false,
+            seq: 0,
+            next_worker: 0,
+            buffer: vec![0; READ].into_boxed_slice(),
+            zero: Instant::now(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        #[allow(clippy::cast_possible_truncation)]
+        Millis(self.zero.elapsed().as_millis() as u64)
+    }
+
+    pub(super) fn seq(&mut self) -> i64 {
+        let seq = self.seq;
+        self.seq += 1;
+        seq
+    }
+
+    /// Takes what the kernel has ready and acts on it. Says how much that was.
+    pub(super) fn turn(&mut self, reactor: &OwnedFd) -> io::Result<usize> {
+        let mut ready: [std::mem::MaybeUninit<epoll::Event>; BATCH] =
+            [std::mem::MaybeUninit::uninit(); BATCH];
+        let none = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let (events, _) = match epoll::wait(reactor, &mut ready, Some(&none)) {
+            Ok(ready) => ready,
+            Err(rustix::io::Errno::INTR) => return Ok(1),
+            Err(error) => return Err(error.into()),
+        };
+        let count = events.len();
+        for event in events.iter() {
+            let (data, flags) = (event.data, event.flags);
+            match Watched::unpack(data) {
+                Watched::Channel(worker) => {
+                    if flags.contains(epoll::EventFlags::OUT) {
+                        self.to_flush.insert(worker);
+                    }
+                    let incoming =
+                        epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+                    if flags.intersects(incoming) {
+                        self.read_channel(worker);
+                    }
+                }
+                Watched::Process(worker) => self.process_ended(reactor, worker),
+                Watched::Listener(id) => {
+                    if let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) {
+                        passing.listener_is_ready();
+                        self.to_pump.insert(id);
+                    }
+                }
+            }
+        }
+        self.work(reactor);
+        Ok(count)
+    }
+
+    /// Passes connections on and writes what there is to write.
+    pub(super) fn work(&mut self, reactor: &OwnedFd) {
+        if !self.to_retry.is_empty() && self.now() >= self.retry_at {
+            self.to_flush.append(&mut self.to_retry);
+        }
+        while let Some(id) = self.to_watch.pop() {
+            if let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing)
+                && let Some(listener) = passing.listener()
+            {
+                // Edge-triggered: it need not be switched off while nobody is free to accept for.
+                let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+                let _ = epoll::add(reactor, listener, Watched::Listener(id).pack(), flags);
+            }
+        }
+        while let Some(id) = self.to_pump.pop_first() {
+            self.pump(reactor, id);
+        }
+        while let Some(worker) = self.to_flush.pop_first() {
+            self.flush(reactor, worker);
+        }
+    }
+
+    pub(super) fn pump(&mut self, reactor: &OwnedFd, id: HandleId) {
+        loop {
+            let now = self.now();
+            let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
+                return;
+            };
+            let Some((worker, connection)) = passing.next(now) else {
+                self.timed |= passing.next_wakeup(now).is_some();
+                return;
+            };
+            let seq = self.seq;
+            self.seq += 1;
+            match self.workers.get_mut(&worker) {
+                Some(known) if known.link.is_some() => {
+                    known.hand_over(seq, id, connection, &passing.key_json, passing.kind);
+                    self.flush(reactor, worker);
+                }
+                _ => {
+                    passing.take_back(connection);
+                    passing.rotation.remove(worker);
+                }
+            }
+        }
+    }
+
+    pub(super) fn flush(&mut self, reactor: &OwnedFd, worker: WorkerId) {
+        let Some(known) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let Some(link) = &mut known.link else { return };
+        let flushed = tine_ipc::unix::flush(
+            link.fd.as_fd(),
+            &mut link.channel,
+            tine_sys::socket::unread_by_peer,
+        );
+        let blocked = match flushed {
+            Ok(Flushed::All) => false,
+            Ok(Flushed::WouldBlock) => true,
+            Ok(Flushed::PeerMustRead) => {
+                if self.to_retry.is_empty() {
+                    self.retry_at = self.now().plus(FLUSH_AGAIN);
+                }
+                self.to_retry.insert(worker);
+                self.timed = true;
+                return;
+            }
+            // The peer is going: what it has written before can still be read, and reading will
+            // tell of the end.
+            Err(_) => {
+                self.read_channel(worker);
+                return;
+            }
+        };
+        if blocked != link.blocked {
+            link.blocked = blocked;
+            let mut flags = epoll::EventFlags::IN;
+            if blocked {
+                flags |= epoll::EventFlags::OUT;
+            }
+            let data = Watched::Channel(worker).pack();
+            let _ = epoll::modify(reactor, &link.fd, data, flags);
+        }
+    }
+
+    pub(super) fn read_channel(&mut self, worker: WorkerId) {
+        match self.receive_once(worker) {
+            // One read per turn and worker, so that nobody can keep the others waiting. The set
+            // is level-triggered: what is left comes up again.
+            None | Some(Ok(Received::Bytes(_) | Received::WouldBlock)) => {}
+            Some(Ok(Received::Closed)) => self.channel_closed(worker, None),
+            Some(Err(error)) => self.channel_closed(worker, Some(error.to_string())),
+        }
+    }
+
+    /// Reads once from a channel and acts on every message that this completes.
+    pub(super) fn receive_once(
+        &mut self,
+        worker: WorkerId,
+    ) -> Option<Result<Received, ChannelError>> {
+        let link = self.workers.get_mut(&worker)?.link.as_mut()?;
+        let received =
+            tine_ipc::unix::receive(link.fd.as_fd(), &mut link.channel, &mut self.buffer);
+        while let Some(event) = self
+            .link_mut(worker)
+            .and_then(|link| link.channel.poll_event())
+        {
+            self.heard(worker, event);
+        }
+        // Acknowledgements that the channel has written by itself.
+        if self
+            .link_mut(worker)
+            .is_some_and(|link| link.channel.queued() > 0 && !link.blocked)
+        {
+            self.to_flush.insert(worker);
+        }
+        Some(received)
+    }
+
+    pub(super) fn link_mut(&mut self, worker: WorkerId) -> Option<&mut Link> {
+        self.workers.get_mut(&worker)?.link.as_mut()
+    }
+
+    pub(super) fn next_wakeup(&mut self) -> Option<Millis> {
+        if !self.timed {
+            return None;
+        }
+        let now = self.now();
+        let retry = (!self.to_retry.is_empty()).then_some(self.retry_at);
+        let handles = self
+            .handles
+            .iter_mut()
+            .filter_map(|(_, handle)| handle.passing()?.next_wakeup(now))
+            .min();
+        let next = match (retry, handles) {
+            (Some(retry), Some(handles)) => Some(retry.min(handles)),
+            (one, other) => one.or(other),
+        };
+        self.timed = next.is_some();
+        next
+    }
+
+    pub(super) fn timed_out(&mut self) {
+        let ids: Vec<HandleId> = self.handles.iter_mut().map(|(id, _)| id).collect();
+        self.to_pump.extend(ids);
+    }
+}
