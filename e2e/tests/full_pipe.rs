@@ -1,5 +1,8 @@
 //! A reader of tine's output that has stopped reading.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
 use std::io::{BufRead, BufReader, pipe};
 use std::time::Duration;
 

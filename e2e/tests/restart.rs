@@ -1,5 +1,8 @@
 //! What ends, comes back; what cannot be started, is given up.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! What `tine run` starts, and how its output reads.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ impl Inner {
     }
 
     /// A worker that sent us a socket of its server asks what became of it. We keep none.
-    pub(super) fn answer_socket_list(&mut self, worker: WorkerId, json: &str) {
+    fn answer_socket_list(&mut self, worker: WorkerId, json: &str) {
         #[derive(serde::Deserialize)]
         struct Asked {
             cmd: String,
@@ -67,7 +67,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn cluster_message(&mut self, worker: WorkerId, message: Cluster) {
+    fn cluster_message(&mut self, worker: WorkerId, message: Cluster) {
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
@@ -114,7 +114,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn say(&mut self, worker: WorkerId, message: &[u8]) {
+    fn say(&mut self, worker: WorkerId, message: &[u8]) {
         if let Some(link) = self
             .workers
             .get_mut(&worker)
@@ -126,7 +126,7 @@ impl Inner {
     }
 
     /// A worker has answered a connection, one way or the other.
-    pub(super) fn settle(&mut self, worker: WorkerId, handoff: Handoff, answer: Answer) {
+    fn settle(&mut self, worker: WorkerId, handoff: Handoff, answer: Answer) {
         let now = self.now();
         let Some(passing) = self
             .handles
@@ -143,7 +143,7 @@ impl Inner {
     }
 
     /// A worker got a message without its descriptor.
-    pub(super) fn handle_refused(&mut self, worker: WorkerId, refused: Token) {
+    fn handle_refused(&mut self, worker: WorkerId, refused: Token) {
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
@@ -159,7 +159,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn query_server(&mut self, worker: WorkerId, ack: i64, query: QueryServer) {
+    fn query_server(&mut self, worker: WorkerId, ack: i64, query: QueryServer) {
         let key = query.key();
         let found = self.handles.by_key(&key);
         let already = found
@@ -216,7 +216,7 @@ impl Inner {
     }
 
     /// Answers a question with the handle.
-    pub(super) fn join_handle(
+    fn join_handle(
         &mut self,
         worker: WorkerId,
         id: HandleId,
@@ -266,7 +266,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn listening(&mut self, worker: WorkerId, report: &QueryServer) {
+    fn listening(&mut self, worker: WorkerId, report: &QueryServer) {
         let Some(known) = self.workers.get(&worker) else {
             return;
         };
@@ -300,7 +300,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn leave_handle(&mut self, worker: WorkerId, id: HandleId, left: Left) {
+    fn leave_handle(&mut self, worker: WorkerId, id: HandleId, left: Left) {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.handles.remove(&id);
             // What it has not answered, it has not read.
@@ -338,7 +338,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn close_if_unused(&mut self, id: HandleId) {
+    fn close_if_unused(&mut self, id: HandleId) {
         if self
             .handles
             .get_mut(id)
@@ -371,7 +371,7 @@ impl Inner {
     }
 
     /// The channel has closed and the process has not ended: its handles stay noted until it has.
-    pub(super) fn leave_handle_kept(&mut self, worker: WorkerId, id: HandleId) {
+    fn leave_handle_kept(&mut self, worker: WorkerId, id: HandleId) {
         self.leave_handle(worker, id, Left::ChannelClosed);
         let is_group = self
             .handles

@@ -58,12 +58,13 @@ impl Pipe {
 
     /// Reads until everybody has closed the other end.
     pub(super) async fn carry(self: Rc<Self>) {
-        let mut buffer = vec![0; READ];
         loop {
             self.output.space().await;
             if self.fd.readable().await.is_err() {
                 return;
             }
+            // Not kept while there is nothing to read: hundreds of workers have two pipes each.
+            let mut buffer = vec![0; READ];
             let read = self.fd.try_read(&mut buffer);
             if self.take(read, &buffer) == Taken::End {
                 return;
