@@ -175,3 +175,59 @@ fn a_worker_that_writes_garbage_harms_nobody_else() {
     // A Node worker whose channel has closed leaves by itself.
     cluster.until_exit(bad);
 }
+
+#[test]
+fn a_worker_that_asks_for_ever_and_reads_no_answer_costs_bounded_memory() {
+    let hostile = r#"
+        const http = require('http'), fs = require('fs');
+        if (process.env.SEAT === '0') {
+            const line = '{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"port":-5,"addressType":7}\n';
+            const lines = Buffer.from(line.repeat(500));
+            let at = 0;
+            for (;;) {
+                // Until the primary reads no more: then every write says EAGAIN, for good.
+                try { at += fs.writeSync(3, lines, at); at %= lines.length; } catch { }
+            }
+        }
+        http.createServer((request, response) => response.end('pid ' + process.pid))
+            .listen(process.env.PORT);"#;
+    let mut cluster = Cluster::new(Policy::RoundRobin, Runtime::Node20, hostile);
+    let (bad, good) = (cluster.fork(0), cluster.fork(1));
+    cluster.until_listening(good);
+    let good_pid = cluster.pid(good);
+    let own = std::process::id();
+    cluster.until("the hostile worker's questions to be left unread", |primary, seen| {
+        let failed = |event: &&Event| matches!(event, Event::ListenFailed { worker, .. } if *worker == bad);
+        (seen.iter().filter(failed).count() > 1000 && primary.is_reading(bad) == Some(false)).then_some(())
+    });
+    let before = process::rss_bytes(own).unwrap();
+    for _ in 0..20 {
+        let asked: Vec<_> = (0..10).map(|_| cluster.ask("/")).collect();
+        assert_eq!(cluster.answers(asked), [good_pid; 10]);
+    }
+    let grown = process::rss_bytes(own).unwrap().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes more");
+}
+
+#[test]
+fn a_worker_that_stops_listening_to_its_channel_is_let_go() {
+    let deaf = r"
+        const http = require('http');
+        http.createServer((request, response) => response.end('pid ' + process.pid))
+            .listen(process.env.PORT);
+        if (process.env.SEAT === '0') {
+            const { spawnSync } = require('child_process');
+            const shut = 'import socket; socket.socket(fileno=0).shutdown(socket.SHUT_RD)';
+            setImmediate(() => {
+                const done = spawnSync('python3', ['-c', shut], { stdio: [3, 'inherit', 'inherit'] });
+                if (done.status !== 0) process.exit(9);
+            });
+        }";
+    let mut cluster = Cluster::new(Policy::RoundRobin, Runtime::Node20, deaf);
+    let (bad, good) = (cluster.fork(0), cluster.fork(1));
+    cluster.until_listening(good);
+    let good_pid = cluster.pid(good);
+    cluster.until_exit(bad);
+    let asked: Vec<_> = (0..10).map(|_| cluster.ask("/")).collect();
+    assert_eq!(cluster.answers(asked), [good_pid; 10]);
+}

@@ -3,13 +3,12 @@
 use super::bind;
 use super::event::Event;
 use super::handle::{Handle, HandleId, Source};
-use super::reactor::{Inner, READS_AFTER_DEATH};
+use super::reactor::Inner;
 use super::worker::{Handoff, WorkerId, token};
 use rustix::event::epoll;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use tine_ipc::unix::Received;
 use tine_ipc::{Act, Cluster, QueryServer, Token};
 use tine_rules::balance::Answer;
 use tine_sys::reap::{self, ExitStatus};
@@ -395,13 +394,7 @@ impl Inner {
         known.status = Some(status);
         let _ = epoll::delete(reactor, &known.pidfd);
         // What it said before it died still counts: a message, or that it took a connection.
-        // Descendants may hold the other end open, and write to it, for ever.
-        for _ in 0..READS_AFTER_DEATH {
-            if !matches!(self.receive_once(worker), Some(Ok(Received::Bytes(_)))) {
-                break;
-            }
-        }
-        self.channel_closed(worker, None);
+        self.read_to_the_end(worker);
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };

@@ -91,6 +91,7 @@ impl Primary {
                 fd: ours,
                 channel: Channel::with_dialect(Limits::default(), launch.dialect),
                 blocked: false,
+                watched: epoll::EventFlags::IN,
             }),
             handles: BTreeSet::new(),
             handoffs: VecDeque::new(),
@@ -231,6 +232,14 @@ impl Primary {
             .workers
             .get(&worker)
             .is_some_and(|worker| worker.link.is_some())
+    }
+
+    /// Whether the worker's channel is being read: not while it leaves too many answers unread.
+    /// `None` when it is closed.
+    #[must_use]
+    pub fn is_reading(&self, worker: WorkerId) -> Option<bool> {
+        let link = self.inner.workers.get(&worker)?.link.as_ref()?;
+        Some(link.watched.contains(epoll::EventFlags::IN))
     }
 
     /// Says that no worker will come to this seat any more: what waits on the sockets left there

@@ -16,8 +16,10 @@ use tine_rules::Millis;
 const FLUSH_AGAIN: Duration = Duration::from_millis(1);
 /// Events taken from the kernel at once.
 const BATCH: usize = 64;
-/// Reads from the channel of a dead process at the most: far more than a socket can hold.
-pub(super) const READS_AFTER_DEATH: usize = 64;
+/// Reads from a channel that has come to its end, at the most: far more than a socket can hold.
+const READS_AT_END: usize = 64;
+/// With more than this many bytes of answers unread, no more is read from a worker.
+const UNREAD_ANSWERS: usize = 1 << 20;
 /// Bytes read from a channel at once: what a socket holds by default.
 const READ: usize = 64 * 1024;
 
@@ -219,22 +221,33 @@ impl Inner {
                 self.timed = true;
                 return;
             }
-            // The peer is going: what it has written before can still be read, and reading will
-            // tell of the end.
-            Err(_) => {
-                self.read_channel(worker);
-                return;
-            }
+            // The peer is going, or hears no more: what it has written before still counts.
+            Err(_) => return self.read_to_the_end(worker),
         };
-        if blocked != link.blocked {
-            link.blocked = blocked;
-            let mut flags = epoll::EventFlags::IN;
-            if blocked {
-                flags |= epoll::EventFlags::OUT;
-            }
-            let data = Watched::Channel(worker).pack();
-            let _ = epoll::modify(reactor, &link.fd, data, flags);
+        link.blocked = blocked;
+        // A peer that asks and does not read the answers is not asked for more.
+        let mut watch = epoll::EventFlags::empty();
+        if link.channel.queued() <= UNREAD_ANSWERS {
+            watch |= epoll::EventFlags::IN;
         }
+        if blocked {
+            watch |= epoll::EventFlags::OUT;
+        }
+        if watch != link.watched {
+            link.watched = watch;
+            let _ = epoll::modify(reactor, &link.fd, Watched::Channel(worker).pack(), watch);
+        }
+    }
+
+    /// Takes what can still be read, and closes the channel.
+    pub(super) fn read_to_the_end(&mut self, worker: WorkerId) {
+        // Descendants of a dead worker may hold the other end open, and write to it, for ever.
+        for _ in 0..READS_AT_END {
+            if !matches!(self.receive_once(worker), Some(Ok(Received::Bytes(_)))) {
+                break;
+            }
+        }
+        self.channel_closed(worker, None);
     }
 
     pub(super) fn read_channel(&mut self, worker: WorkerId) {

@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) channel: Channel,
     /// Whether we wait for it to become writable.
     pub(super) blocked: bool,
+    /// What the epoll set waits for.
+    pub(super) watched: rustix::event::epoll::EventFlags,
 }
 
 /// A connection on its way to a worker. Our copy is kept until the worker has answered, so that
