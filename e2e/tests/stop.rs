@@ -5,7 +5,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tine_testkit::http::Connection;
 use tine_testkit::lines::Line;
@@ -52,6 +52,24 @@ fn stubborn_tree(tine: &RunningTine, workers: usize) {
     });
 }
 
+/// Asks slow.js, and reads the head of its response: from now on the request is in its hands.
+fn begin_slow(tine: &RunningTine, ms: u32) -> TcpStream {
+    let mut client = TcpStream::connect(tine.address()).unwrap();
+    client.set_read_timeout(Some(SECONDS)).unwrap();
+    let request = format!("GET /?ms={ms}&half=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).unwrap();
+    let mut head = [0; 12];
+    client.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    client
+}
+
+fn rest(client: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    client.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
 #[test]
 fn a_request_in_flight_is_answered_before_the_end() {
     for (balance, signal) in [
@@ -66,19 +84,10 @@ fn a_request_in_flight_is_answered_before_the_end() {
             .args(PATIENT)
             .start();
         tine.wait_ready(SECONDS);
-        let mut client = TcpStream::connect(tine.address()).unwrap();
-        client.set_read_timeout(Some(SECONDS)).unwrap();
-        client
-            .write_all(b"GET /?ms=1500&half=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        // Its head is here, so the request is in the worker's hands.
-        let mut response = vec![0; 12];
-        client.read_exact(&mut response).unwrap();
-        assert_eq!(response, b"HTTP/1.1 200");
+        let mut client = begin_slow(&tine, 1500);
         // As a terminal does: to everybody in the foreground.
         tine.signal_group(signal);
-        client.read_to_end(&mut response).unwrap();
-        assert!(response.ends_with(b"took 1500 ms\n"));
+        assert!(rest(&mut client).ends_with(b"took 1500 ms\n"));
         assert_eq!(tine.finish(), 0, "{balance} {signal:?}");
         assert!(tine.processes().is_empty());
         assert_port_free(tine.port());
@@ -151,7 +160,7 @@ fn a_signal_that_is_ignored_is_no_way_to_stay() {
         .start();
     tine.wait_ready(SECONDS);
     // A kept connection keeps the process alive after the disconnect.
-    let end = std::time::Instant::now() + SECONDS;
+    let end = Instant::now() + SECONDS;
     let mut kept = Connection::open(&Target::Tcp(tine.address()), end).unwrap();
     let pid = kept.get("/", true, end).unwrap().pid().unwrap();
     assert_eq!(tine.stop(), 0);
@@ -178,10 +187,27 @@ fn a_second_ctrl_c_ends_everything_at_once() {
     stubborn_tree(&tine, 2);
     tine.signal(Signal::INT);
     tine.wait_for_text("stopping");
+    let first = Instant::now();
+    until(
+        "more than the tenth of a second of one key press",
+        SECONDS,
+        || first.elapsed() > Duration::from_millis(150),
+    );
     tine.signal(Signal::INT);
     assert_eq!(tine.finish(), 130);
     assert!(tine.processes().is_empty());
     assert_port_free(tine.port());
+}
+
+#[test]
+fn a_ctrl_c_that_arrives_twice_is_one() {
+    let tine = Tine::workers(fixture("slow.js"), 2).args(PATIENT).start();
+    tine.wait_ready(SECONDS);
+    let mut client = begin_slow(&tine, 1000);
+    tine.signal(Signal::INT);
+    tine.signal(Signal::INT);
+    assert!(rest(&mut client).ends_with(b"took 1000 ms\n"));
+    assert_eq!(tine.finish(), 0);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub fn error_reply(key: &str, ack: i64, seq: i64, errno: i32) -> Vec<u8> {
 }
 
 /// The message inside a reply to `queryServer` that carries a listening or bound descriptor.
-/// Wrap it with [`with_handle`].
+/// Give it to [`Channel::send_cluster_handle`](crate::Channel::send_cluster_handle).
 #[must_use]
 pub fn shared_reply(
     key: &str,
@@ -99,7 +99,8 @@ fn finish_with_data(reply: Value, data: Option<&serde_json::value::RawValue>) ->
 }
 
 /// The message inside a `newconn`. `key` must already be a JSON text, quotes included, because it
-/// is the same for every connection of a listener. Wrap it with [`with_handle`].
+/// is the same for every connection of a listener. Give it to
+/// [`Channel::send_cluster_handle`](crate::Channel::send_cluster_handle).
 #[must_use]
 pub fn new_connection(key_json: &str, seq: i64) -> Vec<u8> {
     let mut text = Vec::with_capacity(key_json.len() + 72);

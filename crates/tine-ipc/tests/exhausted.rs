@@ -5,90 +5,119 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use tine_ipc::encode::{self, NativeKind};
 use tine_ipc::unix::{Flushed, Received, flush, receive};
 use tine_ipc::{Act, Channel, Event, Limits, Token};
 
-#[test]
-fn a_receiver_without_free_descriptors_refuses_and_recovers() {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut sender = Channel::new(Limits::default());
-    let mut receiver = Channel::new(Limits::default());
-    let connection = Arc::new(File::open("/dev/null").unwrap().into());
-    let mut hand = |number: i64| {
-        let key = format!("\"key {number}\"");
-        let text = encode::new_connection(&key, number);
-        let token = Token(number.unsigned_abs());
-        sender.send_cluster_handle(
-            &text,
-            NativeKind::TcpConnection,
-            Arc::clone(&connection),
-            token,
-        );
-        sender.send_message("\"between\"");
-        let flushed = flush(ours.as_fd(), &mut sender, |_| Ok(0)).unwrap();
-        assert_eq!(flushed, Flushed::All);
-    };
-    // Nothing below may open or allocate descriptors but the kernel for us.
-    let limit = getrlimit(Resource::Nofile);
-    let low = Rlimit {
-        current: Some(64),
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, low).unwrap();
+struct Receiver {
+    socket: UnixStream,
+    channel: Channel,
+    came: Vec<String>,
+}
+
+impl Receiver {
+    /// Reads once, at most so many bytes.
+    fn read(&mut self, at_most: usize) -> bool {
+        let mut buffer = vec![0; at_most];
+        match receive(self.socket.as_fd(), &mut self.channel, &mut buffer).unwrap() {
+            Received::Bytes(_) => {}
+            Received::WouldBlock => return false,
+            Received::Closed => panic!("nobody has closed"),
+        }
+        while let Some(event) = self.channel.poll_event() {
+            self.came.push(match event {
+                Event::Message {
+                    json, handle: None, ..
+                } => json,
+                Event::Cluster(message, Some(_)) => match message.act {
+                    Act::NewConnection { key } => key,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            });
+        }
+        true
+    }
+
+    fn read_all(&mut self) {
+        while self.read(4096) {}
+    }
+}
+
+/// Opens files until no more can be opened.
+fn exhaust() -> Vec<File> {
     let mut fillers = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         fillers.push(file);
     }
-    assert!(fillers.len() > 10);
-    hand(1);
-    hand(2);
-    let mut buffer = [0; 4096];
-    let mut came = Vec::new();
-    let mut receive_all = |receiver: &mut Channel, came: &mut Vec<String>| {
-        loop {
-            match receive(theirs.as_fd(), receiver, &mut buffer).unwrap() {
-                Received::Bytes(_) => {}
-                Received::WouldBlock => break,
-                Received::Closed => panic!("nobody has closed"),
-            }
-            while let Some(event) = receiver.poll_event() {
-                came.push(match event {
-                    Event::Message {
-                        json, handle: None, ..
-                    } => json,
-                    Event::Cluster(message, Some(_)) => match message.act {
-                        Act::NewConnection { key } => key,
-                        other => panic!("{other:?}"),
-                    },
-                    other => panic!("{other:?}"),
-                });
-            }
-        }
-    };
-    receive_all(&mut receiver, &mut came);
-    fillers.clear();
-    hand(3);
-    receive_all(&mut receiver, &mut came);
-    assert_eq!(came, ["\"between\"", "\"between\"", "key 3", "\"between\""]);
+    assert!(!fillers.is_empty());
+    fillers
+}
 
-    let flushed = flush(theirs.as_fd(), &mut receiver, |_| Ok(0)).unwrap();
+#[test]
+fn a_receiver_without_free_descriptors_refuses_and_recovers() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut sender = Channel::new(Limits::default());
+    let mut receiver = Receiver {
+        socket: theirs,
+        channel: Channel::new(Limits::default()),
+        came: Vec::new(),
+    };
+    let connection: Arc<OwnedFd> = Arc::new(File::open("/dev/null").unwrap().into());
+    let hand = |sender: &mut Channel, number: i64| {
+        let text = encode::new_connection(&format!("\"key {number}\""), number);
+        let token = Token(number.unsigned_abs());
+        let kind = NativeKind::TcpConnection;
+        sender.send_cluster_handle(&text, kind, Arc::clone(&connection), token);
+        sender.send_message("\"between\"");
+        let flushed = flush(ours.as_fd(), sender, |_| Ok(0)).unwrap();
+        assert_eq!(flushed, Flushed::All);
+    };
+    let limit = Rlimit {
+        current: Some(64),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    setrlimit(Resource::Nofile, limit).unwrap();
+
+    let fillers = exhaust();
+    hand(&mut sender, 1);
+    hand(&mut sender, 2);
+    receiver.read_all();
+    drop(fillers);
+    hand(&mut sender, 3);
+    receiver.read_all();
+
+    // The descriptor is lost with the first part of its message. The rest of it comes in one
+    // read with the next descriptor, which must not be taken for it.
+    let fillers = exhaust();
+    hand(&mut sender, 4);
+    assert!(receiver.read(20));
+    drop(fillers);
+    hand(&mut sender, 5);
+    receiver.read_all();
+
+    let between = "\"between\"";
+    assert_eq!(
+        receiver.came,
+        [
+            between, between, "key 3", between, between, "key 5", between
+        ]
+    );
+    let flushed = flush(receiver.socket.as_fd(), &mut receiver.channel, |_| Ok(0)).unwrap();
     assert_eq!(flushed, Flushed::All);
     receive(ours.as_fd(), &mut sender, &mut [0; 4096]).unwrap();
-    assert!(matches!(
-        sender.poll_event(),
-        Some(Event::HandleRefused(Token(1)))
-    ));
-    assert!(matches!(
-        sender.poll_event(),
-        Some(Event::HandleRefused(Token(2)))
-    ));
-    assert!(matches!(
-        sender.poll_event(),
-        Some(Event::HandleTaken(Token(3)))
-    ));
-    assert!(sender.poll_event().is_none());
+    let fates: Vec<(u64, bool)> = std::iter::from_fn(|| sender.poll_event())
+        .map(|event| match event {
+            Event::HandleTaken(Token(number)) => (number, true),
+            Event::HandleRefused(Token(number)) => (number, false),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        fates,
+        [(1, false), (2, false), (3, true), (4, false), (5, true)]
+    );
 }

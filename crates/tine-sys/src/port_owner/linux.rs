@@ -84,7 +84,7 @@ fn command(process: &Path) -> String {
     }
 }
 
-/// 123 of "socket:[123]".
+/// 123 of `socket:[123]`.
 fn socket_inode(target: &Path) -> Option<u64> {
     target
         .to_str()?
