@@ -6,6 +6,7 @@ pub use connection::{Connection, Target};
 pub use failure::{Failure, FailureKind};
 pub use response::Response;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How long [`get`] waits for the whole response.
@@ -30,6 +31,23 @@ pub fn get_within(
 ) -> Result<Response, Failure> {
     let end = Instant::now() + timeout;
     Connection::open(&target.into(), end)?.get(path, false, end)
+}
+
+/// Asks for `/` on one new connection after another, and says whose pids the answers told.
+///
+/// # Panics
+/// When a request fails, or an answer tells no pid.
+#[must_use]
+pub fn who_answers(target: impl Into<Target>, requests: usize) -> BTreeSet<u32> {
+    let target = target.into();
+    let ask = |_| match get(target.clone(), "/") {
+        Ok(response) => match response.pid() {
+            Some(pid) => pid,
+            None => panic!("no pid is told by {target}: {:?}", response.text()),
+        },
+        Err(failure) => panic!("{failure}"),
+    };
+    (0..requests).map(ask).collect()
 }
 
 #[cfg(test)]
