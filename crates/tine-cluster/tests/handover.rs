@@ -231,3 +231,20 @@ fn a_worker_that_stops_listening_to_its_channel_is_let_go() {
     let asked: Vec<_> = (0..10).map(|_| cluster.ask("/")).collect();
     assert_eq!(cluster.answers(asked), [good_pid; 10]);
 }
+
+#[test]
+fn what_waits_in_a_seat_waits_on_when_there_are_no_others() {
+    let mut cluster = Cluster::new(Policy::Kernel, Runtime::Node20, SERVER);
+    let only = cluster.fork(0);
+    cluster.until_listening(only);
+    let pid = cluster.pid(only);
+    process::signal(pid, Signal::STOP).unwrap();
+    let asked: Vec<_> = (0..10).map(|_| cluster.ask("/")).collect();
+    process::signal(pid, Signal::KILL).unwrap();
+    cluster.until_exit(only);
+    cluster.primary.release_seat(tine_cluster::Seat(0));
+    let next = cluster.fork(0);
+    cluster.until_listening(next);
+    let next_pid = cluster.pid(next);
+    assert_eq!(cluster.answers(asked), [next_pid; 10]);
+}

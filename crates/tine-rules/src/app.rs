@@ -211,7 +211,10 @@ impl App {
     }
 
     fn force(&mut self, now: Millis, since: Millis) {
-        self.phase = Phase::Stopping { forced: true, since };
+        self.phase = Phase::Stopping {
+            forced: true,
+            since,
+        };
         self.every_slot_hears(now, SlotEvent::Kill);
     }
 

@@ -349,7 +349,8 @@ fn a_program_that_cannot_be_created_is_tried_again_only_when_that_helps() {
     let said = at(&mut app, 5, failed(0, 1, true));
     assert_eq!(said, [told(0, 1, Verdict::AtOnce), spawn(0, 2)]);
     let said = at(&mut app, 6, failed(0, 2, true));
-    assert_eq!(said, [told(0, 2, Verdict::After(ms(100)))]);
+    let lend = Action::LendListeners { slot: 0 };
+    assert_eq!(said, [told(0, 2, Verdict::After(ms(100))), lend]);
     assert_eq!(app.next_wakeup(), Some(Millis(106)));
 
     let [given_up, release] = errored(1, 1);

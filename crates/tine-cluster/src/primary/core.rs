@@ -242,22 +242,14 @@ impl Primary {
         Some(link.watched.contains(epoll::EventFlags::IN))
     }
 
-    /// Says that no worker will come to this seat any more: what waits on the sockets left there
-    /// goes to the workers that are there, and sockets without any worker are closed.
+    /// Says that no worker will come to this seat soon, or any more: what waits on the sockets left
+    /// there goes to the workers that listen. While there are none, it waits for one.
     pub fn release_seat(&mut self, seat: Seat) {
         for (id, handle) in self.inner.handles.iter_mut() {
             if let Source::Group(group) = &mut handle.source {
                 group.release(seat);
                 self.inner.to_pump.insert(id);
             }
-        }
-        if !self
-            .inner
-            .workers
-            .values()
-            .any(|worker| worker.status.is_none())
-        {
-            self.prune();
         }
         self.inner.work(self.reactor.get_ref());
     }

@@ -213,8 +213,12 @@ impl Group {
         self.drop_sockets(|socket| socket.holder.worker() == Some(worker));
     }
 
-    /// Nobody will come to this seat any more: what waits there goes to the others.
+    /// Nobody will come to this seat soon, or any more: what waits there goes to the others. If
+    /// there are none, it waits on.
     pub(super) fn release(&mut self, seat: Seat) {
+        if self.passing.rotation.is_empty() {
+            return;
+        }
         self.drop_sockets(|socket| socket.holder == Holder::Nobody && socket.seat == seat);
     }
 

@@ -194,7 +194,9 @@ impl Run<'_> {
                         kill_orphans_of(*leader);
                     }
                 }
-                Action::ReleaseListeners { slot } => self.primary.release_seat(seat(slot)),
+                Action::ReleaseListeners { slot } | Action::LendListeners { slot } => {
+                    self.primary.release_seat(seat(slot));
+                }
                 Action::Tell(notice) => self.notice(notice),
                 Action::Finish(outcome) => return Some(outcome),
             }

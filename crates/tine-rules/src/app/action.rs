@@ -44,6 +44,12 @@ pub enum Action {
         /// The slot.
         slot: usize,
     },
+    /// The slot will be empty for a while: what waits for it need not wait as long, if there are
+    /// others. The slot itself comes back.
+    LendListeners {
+        /// The slot.
+        slot: usize,
+    },
     /// Let the user know.
     Tell(Notice),
     /// The app is over; no action follows.

@@ -362,7 +362,8 @@ impl Slot {
             Verdict::After(delay) => {
                 self.state = State::Waiting {
                     until: now.plus(delay),
-                }
+                };
+                queue.push(Action::LendListeners { slot });
             }
             Verdict::Errored => {
                 self.state = State::Errored;

@@ -76,6 +76,14 @@ impl World {
                 let ended = matches!(status, Some(SlotStatus::Errored | SlotStatus::Finished));
                 assert!(ended, "{action:?} of a slot that is {status:?}");
             }
+            Action::LendListeners { slot } => {
+                let status = self.app.status(slot);
+                let waits = matches!(status, Some(SlotStatus::Waiting { .. }));
+                assert!(
+                    waits || self.stop_asked.is_some(),
+                    "{action:?} of a slot that is {status:?}"
+                );
+            }
             Action::Tell(notice) => self.hear(&notice),
             Action::Finish(outcome) => self.outcome = Some((self.now, outcome)),
         }
