@@ -1,5 +1,6 @@
 //! Rules of the house that a compiler does not check.
 #![allow(clippy::disallowed_methods, reason = "asks cargo")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
