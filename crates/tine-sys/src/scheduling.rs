@@ -39,6 +39,7 @@ pub fn do_not_interrupt_others() -> io::Result<bool> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
     use crate::reap::{ExitStatus, wait_pidfd};
