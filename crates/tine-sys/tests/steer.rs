@@ -300,3 +300,50 @@ fn what_cannot_take_turns_is_refused() {
     let twice = turns.set_socket(1, group.any()).unwrap_err();
     assert_eq!(twice.raw_os_error(), Some(libc::EBUSY));
 }
+
+/// A segment without a connection: an ACK from a port that nobody has.
+fn send_stray_ack(port: u16) -> rustix::io::Result<()> {
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(rustix::net::ipproto::TCP),
+    )?;
+    // Source port 1, any sequence numbers, 5 words of header, ACK, a window.
+    let mut header = [0_u8; 20];
+    header[1] = 1;
+    header[2..4].copy_from_slice(&port.to_be_bytes());
+    header[12..16].copy_from_slice(&[5 << 4, 0x10, 4, 0]);
+    // Over the pseudo header (addresses, protocol 6, length) and the header (RFC 9293).
+    let pseudo = [127, 0, 0, 1, 127, 0, 0, 1, 0, 6, 0, 20];
+    let words = pseudo.chunks(2).chain(header.chunks(2));
+    let sum: u32 = words
+        .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])))
+        .sum();
+    let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    header[16..18].copy_from_slice(&checksum.to_be_bytes());
+    let to = SocketAddr::new(LOOPBACK, 0);
+    rustix::net::sendto(&socket, &header, rustix::net::SendFlags::empty(), &to).map(drop)
+}
+
+#[test]
+fn a_segment_that_opens_no_connection_takes_no_turn() {
+    let Some(turns) = round_robin(2) else { return };
+    let group = Group::new(LOOPBACK, 2);
+    for (position, socket) in (0..).zip(&group.sockets) {
+        turns.set_socket(position, socket.as_fd()).unwrap();
+    }
+    turns.attach(group.any()).unwrap();
+    turns.set_live(&[0, 1]).unwrap();
+    let mut got = [0, 0];
+    for _ in 0..20 {
+        if let Err(error) = send_stray_ack(group.port) {
+            eprintln!("not shown: no raw sockets here: {error}");
+            return;
+        }
+        for (sum, more) in got.iter_mut().zip(group.spread(LOOPBACK, 1)) {
+            *sum += more;
+        }
+    }
+    assert_eq!(got, [10, 10]);
+}

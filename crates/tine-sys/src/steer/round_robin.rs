@@ -131,7 +131,9 @@ impl RoundRobin {
 
 // Classes, operations, sizes: linux/bpf_common.h, linux/bpf.h.
 const LOAD_IMMEDIATE_64: u8 = 0x18; // LD | IMM | DW
+const LOAD_64: u8 = 0x79; // LDX | MEM | DW
 const LOAD_32: u8 = 0x61; // LDX | MEM | W
+const LOAD_8: u8 = 0x71; // LDX | MEM | B
 const STORE_IMMEDIATE_32: u8 = 0x62; // ST | MEM | W
 const STORE_32: u8 = 0x63; // STX | MEM | W
 const ATOMIC_64: u8 = 0xdb; // STX | ATOMIC | DW
@@ -140,11 +142,14 @@ const MOVE_IMMEDIATE: u8 = 0xb7;
 const MOVE: u8 = 0xbf;
 const ADD_IMMEDIATE: u8 = 0x07;
 const ADD: u8 = 0x0f;
+const AND_IMMEDIATE: u8 = 0x57;
 const SHIFT_LEFT_IMMEDIATE: u8 = 0x67;
+const SHIFT_RIGHT_IMMEDIATE: u8 = 0x77;
 const MODULO: u8 = 0x9f;
 const JUMP_IF_EQUAL: u8 = 0x15;
 const JUMP_IF_AT_LEAST: u8 = 0x35;
 const JUMP_IF_MORE: u8 = 0x25;
+const JUMP_IF_MORE_THAN: u8 = 0x2d; // with a register
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 const SOURCE_IS_MAP: u8 = 1; // BPF_PSEUDO_MAP_FD
@@ -175,6 +180,12 @@ fn program(
 ) -> Vec<Instruction> {
     /// Stands for a jump to the end, until it is known where that is.
     const TO_END: i16 = i16::MAX;
+    /// struct sk_reuseport_md: pointers to the TCP header and to the end of what can be read.
+    const DATA: i16 = 0;
+    const DATA_END: i16 = 8;
+    /// Where in the TCP header the flags are (RFC 9293); SYN is bit 1 of them.
+    const FLAGS: i16 = 13;
+    const SYN_BIT: i32 = 1;
     const ZERO_KEY: i32 = -4;
     const INDEX: i32 = -8;
     let i = instruction;
@@ -205,7 +216,17 @@ fn program(
     code.extend([
         i(CALL, 0, 0, 0, HELPER_MAP_LOOKUP),
         i(JUMP_IF_EQUAL, 0, 0, TO_END, 0),
-        i(MOVE_IMMEDIATE, 1, 0, 0, 1),
+        // The kernel asks for every segment that belongs to no connection, also for one that was
+        // sent again and comes after the end of its connection. Only a SYN takes a turn. Others
+        // still get a live socket: with SYN cookies an ACK makes the connection.
+        i(LOAD_64, 1, 6, DATA, 0),
+        i(LOAD_64, 2, 6, DATA_END, 0),
+        i(MOVE, 3, 1, 0, 0),
+        i(ADD_IMMEDIATE, 3, 0, 0, i32::from(FLAGS) + 1),
+        i(JUMP_IF_MORE_THAN, 3, 2, TO_END, 0),
+        i(LOAD_8, 1, 1, FLAGS, 0),
+        i(SHIFT_RIGHT_IMMEDIATE, 1, 0, 0, SYN_BIT),
+        i(AND_IMMEDIATE, 1, 0, 0, 1),
         i(ATOMIC_64, 0, 1, 0, FETCH_AND_ADD), // 1: this connection's turn
         i(MODULO, 1, 8, 0, 0),
         // Always less; the verifier wants to see it.
