@@ -21,8 +21,8 @@ pub mod primary;
 pub mod worker;
 
 pub use primary::{
-    Event, ForkError, Launch, ListeningAddress, Policy, Primary, Seat, Settings, SteeringReport,
-    WorkerId,
+    Event, ForkError, Launch, ListeningAddress, Policy, Primary, Seat, Settings, Sharing,
+    SteeringReport, WorkerId,
 };
 pub use tine_ipc::Dialect;
 pub use tine_sys::reap::ExitStatus;

@@ -7,7 +7,7 @@ pub mod foreground;
 mod spec;
 
 pub use spec::{AppSpec, Balance};
-pub use tine_cluster::{Dialect, ListeningAddress, Policy, SteeringReport};
+pub use tine_cluster::{Dialect, ListeningAddress, Policy, Sharing, SteeringReport};
 pub use tine_rules as rules;
 pub use tine_sys::inherited;
 pub use tine_sys::reap::{signal_from_name, signal_name};

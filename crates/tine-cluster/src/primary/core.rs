@@ -3,7 +3,7 @@
 use super::event::{Event, ListeningAddress};
 use super::handle::Source;
 use super::launch::{CHANNEL, ForkError, Launch, Seat};
-use super::policy::{Settings, SteeringReport};
+use super::policy::{Settings, Sharing};
 use super::reactor::{Inner, Watched};
 use super::worker::{Link, Worker, WorkerId};
 use rustix::event::epoll;
@@ -262,25 +262,20 @@ impl Primary {
         }
     }
 
-    /// What steers the kernel-balanced sockets, if there are any yet.
+    /// Where workers listen now, and how each address is shared.
     #[must_use]
-    pub fn steering(&self) -> Option<SteeringReport> {
+    pub fn addresses(&self) -> Vec<(ListeningAddress, Sharing)> {
         self.inner
             .handles
             .values()
-            .find_map(|handle| match &handle.source {
-                Source::Group(group) => Some(group.report.clone()),
-                Source::Passing { .. } | Source::Shared { .. } => None,
+            .map(|handle| {
+                let sharing = match &handle.source {
+                    Source::Passing { .. } => Sharing::PassedOn,
+                    Source::Shared { .. } => Sharing::OneSocket,
+                    Source::Group(group) => Sharing::Kernel(group.report.clone()),
+                };
+                (handle.address.clone(), sharing)
             })
-    }
-
-    /// Where workers listen now.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<ListeningAddress> {
-        self.inner
-            .handles
-            .values()
-            .map(|handle| handle.address.clone())
             .collect()
     }
 

@@ -15,5 +15,5 @@ mod worker;
 pub use self::core::Primary;
 pub use event::{Event, ListeningAddress};
 pub use launch::{ForkError, Launch, Seat};
-pub use policy::{Policy, Settings, SteeringReport};
+pub use policy::{Policy, Settings, Sharing, SteeringReport};
 pub use worker::WorkerId;

@@ -87,3 +87,32 @@ impl fmt::Display for SteeringReport {
         }
     }
 }
+
+/// How one address is really shared. Not every policy is possible for every kind of socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sharing {
+    /// The primary accepts and passes on.
+    PassedOn,
+    /// All workers accept, or receive, from one socket.
+    OneSocket,
+    /// Each worker accepts from a socket that the primary has made for it.
+    Kernel(SteeringReport),
+    /// Each worker has bound the address for itself (Bun's http servers do).
+    OwnSockets,
+}
+
+impl fmt::Display for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PassedOn => f.write_str("rr: passed on in exact turns"),
+            Self::OneSocket => f.write_str("shared: all workers use one socket"),
+            Self::Kernel(SteeringReport::ByClientAddress) => {
+                f.write_str("sticky: by client address")
+            }
+            Self::Kernel(steering) => write!(f, "kernel: {steering}"),
+            Self::OwnSockets => {
+                f.write_str("bound by each worker for itself: the kernel's hash chooses")
+            }
+        }
+    }
+}

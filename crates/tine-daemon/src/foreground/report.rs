@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use tine_cluster::{ListeningAddress, Policy, SteeringReport};
+use tine_cluster::{ListeningAddress, Sharing};
 use tine_rules::{Exit, Verdict};
 
 /// Somebody who listens on a port that was wanted.
@@ -38,15 +38,8 @@ pub enum Report {
     AllReady {
         /// How many.
         workers: usize,
-        /// Where they can be reached.
-        addresses: Vec<ListeningAddress>,
-        /// Whether the workers have bound them for themselves (Bun's http servers do), so that
-        /// none of our policies applies.
-        own_sockets: bool,
-        /// How connections are shared.
-        policy: Policy,
-        /// What steers them, in the kernel's policies.
-        steering: Option<SteeringReport>,
+        /// Where they can be reached, and how each address is shared.
+        addresses: Vec<(ListeningAddress, Sharing)>,
         /// Since the start.
         after: Duration,
     },

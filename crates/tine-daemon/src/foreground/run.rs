@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use tine_cluster::{
     Event as ClusterEvent, ExitStatus, ForkError, ListeningAddress, Policy, Primary, Seat,
-    Settings, WorkerId,
+    Settings, Sharing, WorkerId,
 };
 use tine_rules::{Action, App, Event, Millis, Notice, Outcome};
 use tine_sys::spawn::SpawnError;
@@ -76,7 +76,6 @@ pub async fn run(
         app,
         primary,
         processes,
-        policy,
         spec,
         listening: Vec::new(),
         refused: BTreeMap::new(),
@@ -92,7 +91,6 @@ struct Run<'a> {
     app: App,
     primary: Primary,
     processes: Processes,
-    policy: Policy,
     spec: AppSpec,
     /// Where workers have said that they listen, until all are ready for the first time.
     listening: Vec<ListeningAddress>,
@@ -306,16 +304,13 @@ impl Run<'_> {
                 // Everybody is there again: what nobody has asked for, nobody wants.
                 self.primary.prune();
                 let mut addresses = self.primary.addresses();
-                let own_sockets = addresses.is_empty();
-                if own_sockets {
-                    addresses.append(&mut self.listening);
+                if addresses.is_empty() {
+                    let own = self.listening.drain(..);
+                    addresses.extend(own.map(|address| (address, Sharing::OwnSockets)));
                 }
                 Report::AllReady {
                     workers: self.spec.rules.instances,
                     addresses,
-                    own_sockets,
-                    policy: self.policy,
-                    steering: self.primary.steering(),
                     after,
                 }
             }

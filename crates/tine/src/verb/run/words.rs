@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use tine_daemon::foreground::{Report, Reporter};
 use tine_daemon::rules::{Exit, Verdict};
-use tine_daemon::{AppSpec, ListeningAddress, Policy, SteeringReport, signal_name};
+use tine_daemon::{AppSpec, ListeningAddress, Sharing, signal_name};
 
 /// Puts facts into words, in the colours of a terminal if there is one.
 pub(super) struct Words {
@@ -82,24 +82,16 @@ impl Reporter for Words {
             Report::AllReady {
                 workers,
                 addresses,
-                own_sockets,
-                policy,
-                steering,
                 after,
             } => {
                 if std::mem::replace(&mut self.ready, true) || !self.clustered {
                     return String::new();
                 }
                 let ready = self.err.paint(Role::Good, "ready");
-                let how = if *own_sockets {
-                    "bound by each worker for itself: the kernel's hash chooses".to_owned()
-                } else {
-                    balance(*policy, steering.as_ref())
-                };
-                let where_to = addresses.iter().map(place).collect::<Vec<_>>().join(", ");
+                let where_to = places(addresses);
                 let workers = plural(*workers, "worker");
                 self.own(&format!(
-                    "{} {ready} in {}: {workers} on {where_to}; {how}",
+                    "{} {ready} in {}: {workers} on {where_to}",
                     self.name,
                     span(*after)
                 ))
@@ -219,12 +211,20 @@ fn place(address: &ListeningAddress) -> String {
     }
 }
 
-fn balance(policy: Policy, steering: Option<&SteeringReport>) -> String {
-    match (policy, steering) {
-        (Policy::RoundRobin, _) => "rr: passed on in exact turns".to_owned(),
-        (Policy::Shared, _) | (_, None) => "shared: all accept from one socket".to_owned(),
-        (policy, Some(steering)) => format!("{policy}: {steering}"),
+/// Addresses that are shared in the same way stand together.
+fn places(addresses: &[(ListeningAddress, Sharing)]) -> String {
+    let mut ways: Vec<(String, Vec<String>)> = Vec::new();
+    for (address, sharing) in addresses {
+        let (address, how) = (place(address), sharing.to_string());
+        match ways.iter_mut().find(|(known, _)| *known == how) {
+            Some((_, places)) => places.push(address),
+            None => ways.push((how, vec![address])),
+        }
     }
+    let texts = ways
+        .iter()
+        .map(|(how, places)| format!("{}; {how}", places.join(", ")));
+    texts.collect::<Vec<_>>().join(", and on ")
 }
 
 fn then(next: Verdict) -> String {
@@ -264,6 +264,22 @@ mod tests {
         assert_eq!(span(Duration::from_millis(7)), "7 ms");
         assert_eq!(span(Duration::from_millis(1600)), "1.6 s");
         assert_eq!(span(Duration::from_secs(125)), "2 min 5 s");
+    }
+
+    #[test]
+    fn what_is_said_of_an_address_is_true_of_that_address() {
+        let tcp = |port| ListeningAddress::Tcp(([0, 0, 0, 0], port).into());
+        let udp = ListeningAddress::Udp(([0, 0, 0, 0], 53).into());
+        let all = [
+            (tcp(1), Sharing::PassedOn),
+            (udp, Sharing::OneSocket),
+            (tcp(2), Sharing::PassedOn),
+        ];
+        assert_eq!(
+            places(&all),
+            "http://localhost:1, http://localhost:2; rr: passed on in exact turns, and on \
+             udp 0.0.0.0:53; shared: all workers use one socket"
+        );
     }
 
     #[test]
