@@ -248,3 +248,173 @@ fn what_waits_in_a_seat_waits_on_when_there_are_no_others() {
     let next_pid = cluster.pid(next);
     assert_eq!(cluster.answers(asked), [next_pid; 10]);
 }
+
+/// It says `close` and exits with connections on their way to it that it has not read.
+#[test]
+fn what_is_on_its_way_to_a_worker_that_closes_and_exits_goes_to_the_others() {
+    let leaving = r"
+        const http = require('http');
+        const server = http.createServer((request, response) => {
+            response.setHeader('Connection', 'close');
+            response.end('pid ' + process.pid);
+            if (request.url === '/leave') response.on('finish', () => {
+                const end = Date.now() + 400;
+                while (Date.now() < end);
+                server.close();
+                process.exit(0);
+            });
+        }).listen(process.env.PORT);";
+    let (mut cluster, workers) = two(Policy::RoundRobin, Runtime::Node20, leaving);
+    let asked = vec![cluster.ask("/leave")];
+    let leaver = cluster.answers(asked)[0];
+    let asked: Vec<_> = (0..12).map(|_| cluster.ask("/")).collect();
+    assert!(!cluster.answers(asked).contains(&leaver));
+    let left = workers
+        .into_iter()
+        .find(|worker| cluster.primary.pid(*worker).is_none());
+    assert!(left.is_some(), "nobody has left");
+}
+
+#[test]
+fn a_client_that_every_worker_refused_is_served_when_there_is_room() {
+    let small = r"
+        const http = require('http');
+        const server = http.createServer((request, response) => response.end('pid ' + process.pid));
+        server.maxConnections = 1;
+        server.listen(process.env.PORT);";
+    let mut cluster = Cluster::new(Policy::RoundRobin, Runtime::Node20, small);
+    let only = cluster.fork(0);
+    cluster.until_listening(only);
+    let pid = cluster.pid(only);
+    let target = tine_testkit::http::Target::from(cluster.port);
+    let end = std::time::Instant::now() + support::DEADLINE;
+    let kept = std::thread::spawn(move || {
+        let mut kept = tine_testkit::http::Connection::open(&target, end).unwrap();
+        kept.get("/", true, end).unwrap();
+        kept
+    });
+    cluster.until("the first client", |_, _| kept.is_finished().then_some(()));
+    let kept = kept.join().unwrap();
+    let asked = vec![cluster.ask("/")];
+    cluster.until("a refusal", |primary, _| {
+        (primary.connections_in_hand() > 0).then_some(())
+    });
+    // Nobody drives the primary while the time to ask again goes by.
+    std::thread::park_timeout(std::time::Duration::from_millis(200));
+    drop(kept);
+    assert_eq!(cluster.answers(asked), [pid]);
+}
+
+#[test]
+fn a_seat_that_is_left_while_nobody_listens_is_emptied_by_whoever_comes_first() {
+    let (mut cluster, workers) = two(Policy::Kernel, Runtime::Node20, SERVER);
+    let pids = workers.map(|worker| cluster.pid(worker));
+    pids.iter()
+        .for_each(|pid| process::signal(*pid, Signal::STOP).unwrap());
+    let asked: Vec<_> = (0..20).map(|_| cluster.ask("/")).collect();
+    pids.iter()
+        .for_each(|pid| process::signal(*pid, Signal::KILL).unwrap());
+    workers
+        .iter()
+        .for_each(|worker| cluster.until_exit(*worker));
+    cluster.primary.release_seat(tine_cluster::Seat(0));
+    let next = cluster.fork(1);
+    cluster.until_listening(next);
+    let next_pid = cluster.pid(next);
+    assert_eq!(cluster.answers(asked), [next_pid; 20]);
+}
+
+#[test]
+fn a_worker_that_backs_off_moves_no_sticky_client_but_its_own() {
+    let mut cluster = Cluster::new(Policy::Sticky, Runtime::Node20, SERVER);
+    let workers = [cluster.fork(0), cluster.fork(1), cluster.fork(2)];
+    workers
+        .iter()
+        .for_each(|worker| cluster.until_listening(*worker));
+    let ask_all = |cluster: &mut Cluster| {
+        let asked = (2..34)
+            .map(|last| cluster.ask_from([127, 0, 0, last].into()))
+            .collect();
+        cluster.answers(asked)
+    };
+    let before = ask_all(&mut cluster);
+    assert_eq!(ask_all(&mut cluster), before);
+    let gone = cluster.pid(workers[0]);
+    process::signal(gone, Signal::KILL).unwrap();
+    cluster.until_exit(workers[0]);
+    cluster.primary.lend_seat(tine_cluster::Seat(0));
+    let during = ask_all(&mut cluster);
+    let back = cluster.fork(0);
+    cluster.until_listening(back);
+    let back = cluster.pid(back);
+    let after = ask_all(&mut cluster);
+    for (at, pid) in before.iter().enumerate() {
+        if *pid == gone {
+            assert_ne!(during[at], gone);
+            assert_eq!(after[at], back);
+        } else {
+            assert_eq!((during[at], after[at]), (*pid, *pid));
+        }
+    }
+}
+
+#[test]
+fn a_socket_held_for_later_never_stands_in_the_way_of_the_program_itself() {
+    let moving = r"
+        const http = require('http'), fs = require('fs');
+        const flag = __filename + '.second', second = fs.existsSync(flag);
+        fs.writeFileSync(flag, '');
+        http.createServer((request, response) => response.end('pid ' + process.pid))
+            .listen(process.env.PORT, second ? '127.0.0.1' : '0.0.0.0');";
+    for policy in [Policy::RoundRobin, Policy::Shared, Policy::Kernel] {
+        let mut cluster = Cluster::new(policy, Runtime::Node20, moving);
+        let first = cluster.fork(0);
+        cluster.until_listening(first);
+        process::signal(cluster.pid(first), Signal::KILL).unwrap();
+        cluster.until_exit(first);
+        let second = cluster.fork(0);
+        cluster.until_listening(second);
+        let pid = cluster.pid(second);
+        let asked = vec![cluster.ask("/")];
+        assert_eq!(cluster.answers(asked), [pid], "{policy}");
+    }
+}
+
+#[test]
+fn a_worker_without_a_descriptor_for_its_socket_is_told_so() {
+    let full = r"
+        const net = require('net'), fs = require('fs');
+        process.on('message', () => {
+            try { for (;;) fs.openSync('/dev/null'); } catch { }
+            net.createServer().on('error', (error) => process.exit(error.code === 'EMFILE' ? 7 : 8))
+                .listen(process.env.PORT, () => process.exit(9));
+        });
+        process.send('up');";
+    for policy in [Policy::Shared, Policy::Kernel] {
+        let mut cluster = Cluster::new(policy, Runtime::Node20, full);
+        let only = cluster.fork(0);
+        cluster.until("up", |_, seen| {
+            seen.iter()
+                .any(|event| matches!(event, Event::Message { .. }))
+                .then_some(())
+        });
+        let limit = rustix::process::Rlimit {
+            current: Some(100),
+            maximum: Some(100),
+        };
+        let pid = cluster.primary.pid(only);
+        rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
+        assert!(cluster.primary.send(only, "0"));
+        cluster.until_exit(only);
+        let code = cluster.seen.iter().find_map(|event| match event {
+            Event::Exit { status, .. } => Some(*status),
+            _ => None,
+        });
+        assert_eq!(
+            code,
+            Some(tine_cluster::ExitStatus::Code(7)),
+            "{policy}: {:?}",
+            cluster.seen
+        );
+    }
+}

@@ -40,6 +40,10 @@ use crate::stop::StopRules;
 use crate::time::Millis;
 use std::time::Duration;
 
+/// All slots must have been ready for this long, or for `min_uptime` if that is longer, before
+/// sockets held for workers to come are given up.
+const LEAST_SETTLING: Duration = Duration::from_secs(1);
+
 /// Signals closer together than this are one key press.
 const SAME_KEY_PRESS: Duration = Duration::from_millis(100);
 
@@ -70,7 +74,19 @@ pub struct App {
     rules: AppRules,
     slots: Vec<Slot>,
     phase: Phase,
+    settling: Settling,
     queue: Queue,
+}
+
+/// Whether all slots have been ready since one of them had to be replaced.
+#[derive(Debug, Clone, Copy)]
+enum Settling {
+    /// Some are not, or nobody was ever replaced.
+    No,
+    /// They are; at this time they will have been for long enough.
+    Until(Millis),
+    /// They are, and it has been said.
+    Done,
 }
 
 /// Where the app as a whole stands.
@@ -91,6 +107,7 @@ impl App {
             rules,
             slots,
             phase: Phase::NotStarted,
+            settling: Settling::No,
             queue: Queue::default(),
         }
     }
@@ -161,7 +178,12 @@ impl App {
     /// anything. After [`Event::Woken`] it is always later than the time that event was given.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Millis> {
-        self.slots.iter().filter_map(Slot::next_wakeup).min()
+        let settled = match self.settling {
+            Settling::Until(until) => Some(until),
+            Settling::No | Settling::Done => None,
+        };
+        let slots = self.slots.iter().filter_map(Slot::next_wakeup);
+        slots.chain(settled).min()
     }
 
     /// What the app was asked for.
@@ -236,6 +258,7 @@ impl App {
 
     /// Says what has become true of all slots together.
     fn look_around(&mut self, now: Millis) {
+        self.settle(now);
         let all_ended = self.slots.iter().all(Slot::is_ended);
         match self.phase {
             Phase::Running { .. } if all_ended => self.finish(self.outcome()),
@@ -261,6 +284,28 @@ impl App {
                 });
             }
             Phase::NotStarted | Phase::Running { .. } | Phase::Stopping { .. } | Phase::Over => {}
+        }
+    }
+
+    /// A worker is ready when its first server listens; its others may follow a moment later, so
+    /// nothing is called unwanted at once.
+    fn settle(&mut self, now: Millis) {
+        let replaced = self.slots.iter().any(|slot| slot.generation() > 1);
+        let running = matches!(self.phase, Phase::Running { .. });
+        if !(running && replaced && self.slots.iter().all(Slot::is_ready)) {
+            self.settling = Settling::No;
+            return;
+        }
+        match self.settling {
+            Settling::No => {
+                let long_enough = self.rules.restart.min_uptime.max(LEAST_SETTLING);
+                self.settling = Settling::Until(now.plus(long_enough));
+            }
+            Settling::Until(until) if until <= now => {
+                self.settling = Settling::Done;
+                self.queue.push(Action::PruneListeners);
+            }
+            Settling::Until(_) | Settling::Done => {}
         }
     }
 

@@ -1,17 +1,24 @@
 //! What do workers say, and what are they answered?
 
 use super::bind;
-use super::event::Event;
+use super::event::{Event, ListeningAddress};
 use super::handle::{Handle, HandleId, Source};
-use super::reactor::Inner;
-use super::worker::{Handoff, WorkerId, token};
+use super::launch::Seat;
+use super::reactor::{Inner, Watched};
+use super::worker::{Handoff, Reply, WorkerId, token};
 use rustix::event::epoll;
-use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use tine_ipc::{Act, Cluster, QueryServer, Token};
 use tine_rules::balance::Answer;
 use tine_sys::reap::{self, ExitStatus};
+
+/// What could not be had, and why not.
+type Refusal = (ListeningAddress, io::Error);
+
+fn is_in_use(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::ADDRINUSE.raw_os_error())
+}
 
 impl Inner {
     pub(super) fn heard(&mut self, worker: WorkerId, event: tine_ipc::Event) {
@@ -26,7 +33,9 @@ impl Inner {
                     self.events.push_back(Event::Message { worker, json });
                 }
             }
-            tine_ipc::Event::HandleTaken(_) => {}
+            tine_ipc::Event::HandleTaken(taken) => {
+                let _ = self.reply_acknowledged(worker, taken);
+            }
             tine_ipc::Event::HandleRefused(refused) => self.handle_refused(worker, refused),
             _ => {}
         }
@@ -143,19 +152,33 @@ impl Inner {
 
     /// A worker got a message without its descriptor.
     fn handle_refused(&mut self, worker: WorkerId, refused: Token) {
+        if let Some(reply) = self.reply_acknowledged(worker, refused) {
+            // It has no descriptor free, and its `listen()` would wait for ever.
+            let Some(handle) = self.handles.get_mut(reply.handle) else {
+                return;
+            };
+            let (key, address) = (handle.key.clone(), handle.address.clone());
+            self.leave_handle(worker, reply.handle, Left::Closed);
+            let error = io::Error::from(rustix::io::Errno::MFILE);
+            return self.refuse(worker, &key, reply.ack, address, error);
+        }
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
-        let Some(at) = known
+        let at = known
             .handoffs
             .iter()
-            .position(|handoff| token(handoff.seq) == refused)
-        else {
-            return;
-        };
-        if let Some(handoff) = known.handoffs.remove(at) {
+            .position(|handoff| token(handoff.seq) == refused);
+        if let Some(handoff) = at.and_then(|at| known.handoffs.remove(at)) {
             self.settle(worker, handoff, Answer::Refused);
         }
+    }
+
+    /// The answer to a question that this acknowledgement is about, if it is about one.
+    fn reply_acknowledged(&mut self, worker: WorkerId, which: Token) -> Option<Reply> {
+        let replies = &mut self.workers.get_mut(&worker)?.replies;
+        let at = replies.iter().position(|reply| token(reply.seq) == which)?;
+        replies.remove(at)
     }
 
     fn query_server(&mut self, worker: WorkerId, ack: i64, query: QueryServer) {
@@ -173,45 +196,90 @@ impl Inner {
         }
         let id = match found {
             Some(id) => id,
-            None => match Handle::open(query.clone(), self.settings.policy, &self.inherited) {
-                Ok(handle) => {
-                    let id = self.handles.add(handle);
-                    self.to_watch.push(id);
-                    id
-                }
-                Err((address, error)) => {
-                    let seq = self.seq();
-                    let errno = bind::errno_of(&error);
-                    self.say(
-                        worker,
-                        &tine_ipc::encode::error_reply(&key, ack, seq, errno),
-                    );
-                    self.events.push_back(Event::ListenFailed {
-                        worker,
-                        address,
-                        error,
-                    });
-                    return;
-                }
+            None => match self.open_handle(&query) {
+                Ok(id) => id,
+                Err((address, error)) => return self.refuse(worker, &key, ack, address, error),
             },
         };
         if let Err(error) = self.join_handle(worker, id, ack, query) {
-            let seq = self.seq();
-            let errno = bind::errno_of(&error);
-            self.say(
-                worker,
-                &tine_ipc::encode::error_reply(&key, ack, seq, errno),
-            );
             if let Some(handle) = self.handles.get_mut(id) {
                 let address = handle.address.clone();
-                self.events.push_back(Event::ListenFailed {
-                    worker,
-                    address,
-                    error,
-                });
+                self.refuse(worker, &key, ack, address, error);
             }
             self.close_if_unused(id);
         }
+    }
+
+    /// Tells a worker that it cannot have what it asked for, and our owner why.
+    fn refuse(
+        &mut self,
+        worker: WorkerId,
+        key: &str,
+        ack: i64,
+        address: ListeningAddress,
+        error: io::Error,
+    ) {
+        let seq = self.seq();
+        let errno = bind::errno_of(&error);
+        self.say(worker, &tine_ipc::encode::error_reply(key, ack, seq, errno));
+        self.events.push_back(Event::ListenFailed {
+            worker,
+            address,
+            error,
+        });
+    }
+
+    /// Binds what a question asks for, and watches it if connections come from it.
+    fn open_handle(&mut self, query: &QueryServer) -> Result<HandleId, Refusal> {
+        let open =
+            |inner: &Self| Handle::open(query.clone(), inner.settings.policy, &inner.inherited);
+        let mut opened = open(self);
+        if matches!(&opened, Err((_, error)) if is_in_use(error)) && self.make_way(query) {
+            opened = open(self);
+        }
+        let handle = opened?;
+        let address = handle.address.clone();
+        let id = self.handles.add(handle);
+        let listener = self
+            .handles
+            .get_mut(id)
+            .and_then(Handle::passing)
+            .map(|p| p.listener());
+        if let Some(Some(listener)) = listener {
+            // Edge-triggered: it need not be switched off while nobody is free to accept for.
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            let data = Watched::Listener(id).pack();
+            if let Err(errno) = epoll::add(&*self.reactor, listener, data, flags) {
+                self.handles.remove(id);
+                return Err((address, errno.into()));
+            }
+        }
+        Ok(id)
+    }
+
+    /// Closes sockets that are only held for workers to come, if they are in the way of what one
+    /// asks for now. Whether there were any.
+    fn make_way(&mut self, query: &QueryServer) -> bool {
+        let Some(port) = query.port.number() else {
+            return false;
+        };
+        let mut closed = false;
+        for id in self.handles.unused() {
+            let held = self
+                .handles
+                .get_mut(id)
+                .and_then(|handle| match &handle.address {
+                    ListeningAddress::Tcp(address) | ListeningAddress::Udp(address) => {
+                        Some(i64::from(address.port()))
+                    }
+                    ListeningAddress::Unix(_) | ListeningAddress::Descriptor(_) => None,
+                });
+            if held == Some(port) {
+                self.close_handle(id);
+                closed = true;
+            }
+        }
+        closed
     }
 
     /// Answers a question with the handle.
@@ -250,6 +318,11 @@ impl Inner {
                 let text = tine_ipc::encode::shared_reply(&handle.key, ack, seq, data);
                 link.channel
                     .send_cluster_handle(&text, *kind, fd.clone(), token(seq));
+                known.replies.push_back(Reply {
+                    seq,
+                    ack,
+                    handle: id,
+                });
             }
             Source::Group(group) => {
                 let fd = group.socket_for(worker, known.seat)?;
@@ -257,6 +330,11 @@ impl Inner {
                 let kind = tine_ipc::encode::NativeKind::TcpListener;
                 link.channel
                     .send_cluster_handle(&text, kind, fd, token(seq));
+                known.replies.push_back(Reply {
+                    seq,
+                    ack,
+                    handle: id,
+                });
             }
         }
         handle.members.insert(worker, false);
@@ -269,6 +347,9 @@ impl Inner {
         let Some(known) = self.workers.get(&worker) else {
             return;
         };
+        if known.disconnecting {
+            return;
+        }
         // Nobody has seen Bun take a passed connection for a socket of its own.
         let takes_connections = known
             .link
@@ -302,19 +383,6 @@ impl Inner {
     fn leave_handle(&mut self, worker: WorkerId, id: HandleId, left: Left) {
         if let Some(known) = self.workers.get_mut(&worker) {
             known.handles.remove(&id);
-            // What it has not answered, it has not read.
-            let (stay, back): (VecDeque<_>, VecDeque<_>) =
-                known.handoffs.drain(..).partition(|handoff| match left {
-                    // A worker that closed a server still answers what is on its way to it.
-                    Left::Closed => true,
-                    Left::ChannelClosed | Left::Died => handoff.handle != id,
-                });
-            known.handoffs = stay;
-            if let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) {
-                for handoff in back.into_iter().rev() {
-                    passing.take_back(handoff.connection);
-                }
-            }
         }
         let Some(handle) = self.handles.get_mut(id) else {
             return;
@@ -348,8 +416,25 @@ impl Inner {
     }
 
     pub(super) fn close_handle(&mut self, id: HandleId) {
-        self.handles.remove(id);
         self.to_pump.remove(&id);
+        let Some(mut handle) = self.handles.remove(id) else {
+            return;
+        };
+        if let Some(listener) = handle.passing().and_then(|passing| passing.listener()) {
+            // An inherited one stays open elsewhere, and would stay in the set with it.
+            let _ = epoll::delete(&*self.reactor, listener);
+        }
+    }
+
+    /// Nobody will come to a seat soon, or any more.
+    pub(super) fn leave_seat(&mut self, seat: Seat, for_good: bool) {
+        for (id, handle) in self.handles.iter_mut() {
+            if let Source::Group(group) = &mut handle.source {
+                group.release(seat, for_good);
+                self.to_pump.insert(id);
+            }
+        }
+        self.work();
     }
 
     pub(super) fn channel_closed(&mut self, worker: WorkerId, error: Option<String>) {
@@ -366,7 +451,26 @@ impl Inner {
                 self.leave_handle_kept(worker, id);
             }
         }
+        self.take_back_all(worker);
         self.events.push_back(Event::Disconnect { worker, error });
+    }
+
+    /// Whatever a worker has not answered when its channel is closed, it never will: also what was
+    /// on its way to a server that it had closed.
+    fn take_back_all(&mut self, worker: WorkerId) {
+        let Some(known) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        for handoff in std::mem::take(&mut known.handoffs).into_iter().rev() {
+            if let Some(passing) = self
+                .handles
+                .get_mut(handoff.handle)
+                .and_then(Handle::passing)
+            {
+                passing.take_back(handoff.connection);
+                self.to_pump.insert(handoff.handle);
+            }
+        }
     }
 
     /// The channel has closed and the process has not ended: its handles stay noted until it has.
@@ -381,7 +485,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn process_ended(&mut self, reactor: &OwnedFd, worker: WorkerId) {
+    pub(super) fn process_ended(&mut self, worker: WorkerId) {
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
@@ -392,7 +496,7 @@ impl Inner {
             Err(_) => ExitStatus::Code(0),
         };
         known.status = Some(status);
-        let _ = epoll::delete(reactor, &known.pidfd);
+        let _ = epoll::delete(&*self.reactor, &known.pidfd);
         // What it said before it died still counts: a message, or that it took a connection.
         self.read_to_the_end(worker);
         let Some(known) = self.workers.get_mut(&worker) else {

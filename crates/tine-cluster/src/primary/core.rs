@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 use tine_ipc::{Channel, Limits};
 use tine_sys::spawn::Spawn;
@@ -25,7 +26,7 @@ use tokio::io::unix::AsyncFd;
 /// closes. It kills nobody.
 #[derive(Debug)]
 pub struct Primary {
-    reactor: AsyncFd<OwnedFd>,
+    reactor: AsyncFd<Arc<OwnedFd>>,
     inner: Inner,
 }
 
@@ -38,10 +39,10 @@ impl Primary {
     /// # Panics
     /// Outside of a tokio runtime with IO enabled.
     pub fn new(settings: Settings) -> io::Result<Self> {
-        let reactor = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let reactor = Arc::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         Ok(Self {
-            reactor: watch(reactor)?,
-            inner: Inner::new(settings),
+            reactor: watch(reactor.clone())?,
+            inner: Inner::new(settings, reactor),
         })
     }
 
@@ -80,7 +81,7 @@ impl Primary {
             ordinary_scheduling: self.inner.waits_its_turn,
             uid: None,
             gid: None,
-            parent_death_signal: None,
+            parent_death_signal: launch.parent_death_signal,
         })?;
         self.inner.next_worker = id.0;
         let worker = Worker {
@@ -95,14 +96,17 @@ impl Primary {
             }),
             handles: BTreeSet::new(),
             handoffs: VecDeque::new(),
+            replies: VecDeque::new(),
             online: false,
             disconnecting: false,
             exited_after_disconnect: false,
             status: None,
         };
-        let reactor = self.reactor.get_ref();
+        let reactor = &*self.inner.reactor;
         let flags = epoll::EventFlags::IN;
-        let watched = epoll::add(reactor, &worker.pidfd, Watched::Process(id).pack(), flags)
+        // Edge-triggered: the end of a traced process is told before it can be reaped, and again.
+        let once = flags | epoll::EventFlags::ET;
+        let watched = epoll::add(reactor, &worker.pidfd, Watched::Process(id).pack(), once)
             .and_then(|()| match &worker.link {
                 Some(link) => epoll::add(reactor, &link.fd, Watched::Channel(id).pack(), flags),
                 None => Ok(()),
@@ -127,24 +131,22 @@ impl Primary {
             if let Some(event) = self.inner.events.pop_front() {
                 return Ok(event);
             }
-            self.inner.work(self.reactor.get_ref());
+            self.inner.work();
             if !self.inner.events.is_empty() {
                 continue;
             }
-            let mut guard = match self.inner.next_wakeup() {
+            let mut guard = match self.inner.due {
                 None => self.reactor.readable().await?,
                 Some(wakeup) => {
                     let at = self.inner.zero + Duration::from_millis(wakeup.0);
                     match tokio::time::timeout_at(at.into(), self.reactor.readable()).await {
                         Ok(guard) => guard?,
-                        Err(_elapsed) => {
-                            self.inner.timed_out();
-                            continue;
-                        }
+                        // What is due is done at the head of the loop.
+                        Err(_elapsed) => continue,
                     }
                 }
             };
-            if self.inner.turn(guard.get_inner())? == 0 {
+            if self.inner.turn()? == 0 {
                 guard.clear_ready();
             }
         }
@@ -180,7 +182,7 @@ impl Primary {
                 }
             }
         }
-        self.inner.work(self.reactor.get_ref());
+        self.inner.work();
     }
 
     /// Sends a message to the worker's program: one JSON text. `false` when its channel is
@@ -194,7 +196,7 @@ impl Primary {
         };
         link.channel.send_message(json);
         self.inner.to_flush.insert(worker);
-        self.inner.work(self.reactor.get_ref());
+        self.inner.work();
         true
     }
 
@@ -242,16 +244,16 @@ impl Primary {
         Some(link.watched.contains(epoll::EventFlags::IN))
     }
 
-    /// Says that no worker will come to this seat soon, or any more: what waits on the sockets left
-    /// there goes to the workers that listen. While there are none, it waits for one.
+    /// Says that no worker will come to this seat soon: what waits on the sockets left there goes to
+    /// the workers that listen. While there are none, it waits for one.
+    pub fn lend_seat(&mut self, seat: Seat) {
+        self.inner.leave_seat(seat, false);
+    }
+
+    /// Says that no worker will come to this seat any more: as [`lend_seat`](Self::lend_seat), and
+    /// with [`Policy::Sticky`](super::Policy::Sticky) its clients belong to other seats from now on.
     pub fn release_seat(&mut self, seat: Seat) {
-        for (id, handle) in self.inner.handles.iter_mut() {
-            if let Source::Group(group) = &mut handle.source {
-                group.release(seat);
-                self.inner.to_pump.insert(id);
-            }
-        }
-        self.inner.work(self.reactor.get_ref());
+        self.inner.leave_seat(seat, true);
     }
 
     /// Closes the listening sockets that no worker uses. For the moment when all seats are filled
@@ -299,7 +301,7 @@ impl Primary {
 }
 
 /// Registers the epoll set with tokio.
-fn watch(reactor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+fn watch(reactor: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // Deprecated because a type could change its descriptor while it is registered. An `OwnedFd`
     // cannot: it is one open file until it is dropped. The replacement is an unsafe function.
     #[allow(deprecated)]

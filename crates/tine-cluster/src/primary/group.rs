@@ -10,6 +10,7 @@ use super::launch::Seat;
 use super::passing::Passing;
 use super::policy::{Policy, SteeringReport};
 use super::worker::WorkerId;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,6 +32,10 @@ pub(super) struct Group {
     backlog: i32,
     /// In the kernel's order: that of `listen()`; when one is closed the last takes its place.
     sockets: Vec<Socket>,
+    /// Seats that clients are shared out among, with a live worker or not.
+    seats: BTreeSet<Seat>,
+    /// Seats that nobody will come to soon, and whose sockets could not be emptied yet.
+    left: BTreeSet<Seat>,
     steering: Steering,
     pub(super) report: SteeringReport,
     /// For connections taken off the socket of a worker that left.
@@ -109,6 +114,8 @@ impl Group {
             only_v6: if address.is_ipv6() { only_v6 } else { None },
             backlog: backlog.unwrap_or(bind::DEFAULT_BACKLOG),
             sockets: Vec::new(),
+            seats: BTreeSet::new(),
+            left: BTreeSet::new(),
             steering,
             report,
             passing: Passing::new(key, None, NativeKind::TcpConnection),
@@ -118,22 +125,14 @@ impl Group {
     /// A socket for a worker: the one that the last worker in its seat left behind, else one that
     /// anybody left behind, else a new one.
     pub(super) fn socket_for(&mut self, worker: WorkerId, seat: Seat) -> io::Result<Arc<OwnedFd>> {
-        let left = |socket: &&mut Socket| socket.holder == Holder::Nobody;
-        let found = match self
+        self.seats.insert(seat);
+        self.left.remove(&seat);
+        let free = |socket: &&mut Socket| socket.holder == Holder::Nobody;
+        let found = self
             .sockets
             .iter_mut()
-            .filter(left)
-            .find(|socket| socket.seat == seat)
-        {
-            Some(_) => self
-                .sockets
-                .iter_mut()
-                .find(|socket| socket.holder == Holder::Nobody && socket.seat == seat),
-            None => self
-                .sockets
-                .iter_mut()
-                .find(|socket| socket.holder == Holder::Nobody),
-        };
+            .filter(free)
+            .min_by_key(|socket| socket.seat != seat);
         if let Some(socket) = found {
             socket.holder = Holder::Starting(worker);
             socket.seat = seat;
@@ -181,6 +180,7 @@ impl Group {
         if takes_connections {
             self.passing.rotation.add(worker);
         }
+        self.empty_left_seats();
         self.steer();
     }
 
@@ -213,13 +213,24 @@ impl Group {
         self.drop_sockets(|socket| socket.holder.worker() == Some(worker));
     }
 
-    /// Nobody will come to this seat soon, or any more: what waits there goes to the others. If
-    /// there are none, it waits on.
-    pub(super) fn release(&mut self, seat: Seat) {
-        if self.passing.rotation.is_empty() {
+    /// Nobody will come to this seat soon, or, `for_good`, any more: what waits there goes to the
+    /// others. If there are none, it waits for one.
+    pub(super) fn release(&mut self, seat: Seat, for_good: bool) {
+        self.left.insert(seat);
+        if for_good {
+            self.seats.remove(&seat);
+        }
+        self.empty_left_seats();
+    }
+
+    /// Empties the sockets of seats that nobody will come to soon, once there is somebody to take
+    /// what waits there.
+    fn empty_left_seats(&mut self) {
+        if self.left.is_empty() || self.passing.rotation.is_empty() {
             return;
         }
-        self.drop_sockets(|socket| socket.holder == Holder::Nobody && socket.seat == seat);
+        let left = std::mem::take(&mut self.left);
+        self.drop_sockets(|socket| socket.holder == Holder::Nobody && left.contains(&socket.seat));
     }
 
     fn drop_sockets(&mut self, unwanted: impl Fn(&Socket) -> bool) {
@@ -302,19 +313,17 @@ impl Group {
     /// worker are spread over the next ones, and come back; those of the others stay where they
     /// are.
     fn sticky_table(&self) -> Vec<u32> {
-        let mut by_seat: Vec<(Seat, Option<u32>)> = (0..)
+        let live: BTreeMap<Seat, u32> = (0..)
             .zip(&self.sockets)
-            .map(|(index, socket)| {
-                let live = matches!(socket.holder, Holder::Listening(_));
-                (socket.seat, live.then_some(index))
-            })
+            .filter(|(_, socket)| matches!(socket.holder, Holder::Listening(_)))
+            .map(|(index, socket)| (socket.seat, index))
             .collect();
-        by_seat.sort_unstable_by_key(|(seat, live)| (*seat, live.is_none()));
-        by_seat.dedup_by_key(|(seat, _)| *seat);
-        let count = by_seat.len();
-        let table: Vec<u32> = (0..count)
-            .filter_map(|at| (0..count).find_map(|step| by_seat[(at + step) % count].1))
-            .collect();
-        table
+        let next = |seat: &Seat| {
+            live.range(seat..)
+                .chain(&live)
+                .next()
+                .map(|(_, index)| *index)
+        };
+        self.seats.iter().filter_map(next).collect()
     }
 }

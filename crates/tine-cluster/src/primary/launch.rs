@@ -32,6 +32,9 @@ pub struct Launch {
     pub clustered: bool,
     /// Whether the process gets a channel, as a child of `child_process.fork` does.
     pub channel: bool,
+    /// A signal that the process gets when the *thread* that starts it ends, however it ends. For
+    /// programs that would not notice the end of a primary by themselves.
+    pub parent_death_signal: Option<i32>,
     /// The place it takes.
     pub seat: Seat,
     /// The runtime, when it is known to be special on the wire.

@@ -8,6 +8,7 @@ use rustix::event::epoll;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tine_ipc::unix::{ChannelError, Flushed, Received};
 use tine_rules::Millis;
@@ -55,6 +56,8 @@ impl Watched {
 
 #[derive(Debug)]
 pub(super) struct Inner {
+    /// The epoll set.
+    pub(super) reactor: Arc<OwnedFd>,
     pub(super) settings: Settings,
     /// This thread does not interrupt others; its workers are not to inherit that.
     pub(super) waits_its_turn: bool,
@@ -64,15 +67,12 @@ pub(super) struct Inner {
     pub(super) events: VecDeque<Event>,
     /// Handles whose waiting connections may have found a worker.
     pub(super) to_pump: BTreeSet<HandleId>,
-    /// Handles whose listener is not in the epoll set yet.
-    pub(super) to_watch: Vec<HandleId>,
     /// Workers whose channel has something to write.
     pub(super) to_flush: BTreeSet<WorkerId>,
     /// Workers that must read before they can be sent more.
     pub(super) to_retry: BTreeSet<WorkerId>,
-    pub(super) retry_at: Millis,
-    /// Something may have to be done without being told.
-    pub(super) timed: bool,
+    /// When something has to be done without being told.
+    pub(super) due: Option<Millis>,
     pub(super) seq: i64,
     pub(super) next_worker: u32,
     pub(super) buffer: Box<[u8]>,
@@ -80,8 +80,9 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, reactor: Arc<OwnedFd>) -> Self {
         Self {
+            reactor,
             waits_its_turn: settings.wait_our_turn
                 && tine_sys::scheduling::do_not_interrupt_others().unwrap_or(false),
             settings,
@@ -90,11 +91,9 @@ impl Inner {
             handles: Handles::default(),
             events: VecDeque::new(),
             to_pump: BTreeSet::new(),
-            to_watch: Vec::new(),
             to_flush: BTreeSet::new(),
             to_retry: BTreeSet::new(),
-            retry_at: Millis(0),
-            timed: false,
+            due: None,
             seq: 0,
             next_worker: 0,
             buffer: vec![0; READ].into_boxed_slice(),
@@ -114,14 +113,14 @@ impl Inner {
     }
 
     /// Takes what the kernel has ready and acts on it. Says how much that was.
-    pub(super) fn turn(&mut self, reactor: &OwnedFd) -> io::Result<usize> {
+    pub(super) fn turn(&mut self) -> io::Result<usize> {
         let mut ready: [std::mem::MaybeUninit<epoll::Event>; BATCH] =
             [std::mem::MaybeUninit::uninit(); BATCH];
         let none = rustix::event::Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        let (events, _) = match epoll::wait(reactor, &mut ready, Some(&none)) {
+        let (events, _) = match epoll::wait(&*self.reactor, &mut ready, Some(&none)) {
             Ok(ready) => ready,
             Err(rustix::io::Errno::INTR) => return Ok(1),
             Err(error) => return Err(error.into()),
@@ -140,7 +139,7 @@ impl Inner {
                         self.read_channel(worker);
                     }
                 }
-                Watched::Process(worker) => self.process_ended(reactor, worker),
+                Watched::Process(worker) => self.process_ended(worker),
                 Watched::Listener(id) => {
                     if let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) {
                         passing.listener_is_ready();
@@ -149,40 +148,38 @@ impl Inner {
                 }
             }
         }
-        self.work(reactor);
+        self.work();
         Ok(count)
     }
 
     /// Passes connections on and writes what there is to write.
-    pub(super) fn work(&mut self, reactor: &OwnedFd) {
-        if !self.to_retry.is_empty() && self.now() >= self.retry_at {
+    pub(super) fn work(&mut self) {
+        if let Some(due) = self.due
+            && due <= self.now()
+        {
+            self.due = None;
             self.to_flush.append(&mut self.to_retry);
-        }
-        while let Some(id) = self.to_watch.pop() {
-            if let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing)
-                && let Some(listener) = passing.listener()
-            {
-                // Edge-triggered: it need not be switched off while nobody is free to accept for.
-                let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-                let _ = epoll::add(reactor, listener, Watched::Listener(id).pack(), flags);
-            }
+            let all: Vec<HandleId> = self.handles.iter_mut().map(|(id, _)| id).collect();
+            self.to_pump.extend(all);
         }
         while let Some(id) = self.to_pump.pop_first() {
-            self.pump(reactor, id);
+            self.pump(id);
         }
         while let Some(worker) = self.to_flush.pop_first() {
-            self.flush(reactor, worker);
+            self.flush(worker);
         }
     }
 
-    pub(super) fn pump(&mut self, reactor: &OwnedFd, id: HandleId) {
+    pub(super) fn pump(&mut self, id: HandleId) {
         loop {
             let now = self.now();
             let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;
             };
             let Some((worker, connection)) = passing.next(now) else {
-                self.timed |= passing.next_wakeup(now).is_some();
+                if let Some(wakeup) = passing.next_wakeup(now) {
+                    self.wake_at(wakeup);
+                }
                 return;
             };
             let seq = self.seq;
@@ -190,7 +187,7 @@ impl Inner {
             match self.workers.get_mut(&worker) {
                 Some(known) if known.link.is_some() => {
                     known.hand_over(seq, id, connection, &passing.key_json, passing.kind);
-                    self.flush(reactor, worker);
+                    self.flush(worker);
                 }
                 _ => {
                     passing.take_back(connection);
@@ -200,7 +197,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn flush(&mut self, reactor: &OwnedFd, worker: WorkerId) {
+    pub(super) fn flush(&mut self, worker: WorkerId) {
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
@@ -210,16 +207,13 @@ impl Inner {
             &mut link.channel,
             tine_sys::socket::unread_by_peer,
         );
+        let mut must_read = false;
         let blocked = match flushed {
             Ok(Flushed::All) => false,
             Ok(Flushed::WouldBlock) => true,
             Ok(Flushed::PeerMustRead) => {
-                if self.to_retry.is_empty() {
-                    self.retry_at = self.now().plus(FLUSH_AGAIN);
-                }
-                self.to_retry.insert(worker);
-                self.timed = true;
-                return;
+                must_read = true;
+                false
             }
             // The peer is going, or hears no more: what it has written before still counts.
             Err(_) => return self.read_to_the_end(worker),
@@ -235,7 +229,13 @@ impl Inner {
         }
         if watch != link.watched {
             link.watched = watch;
-            let _ = epoll::modify(reactor, &link.fd, Watched::Channel(worker).pack(), watch);
+            let data = Watched::Channel(worker).pack();
+            let _ = epoll::modify(&*self.reactor, &link.fd, data, watch);
+        }
+        if must_read {
+            self.to_retry.insert(worker);
+            let again = self.now().plus(FLUSH_AGAIN);
+            self.wake_at(again);
         }
     }
 
@@ -288,27 +288,7 @@ impl Inner {
         self.workers.get_mut(&worker)?.link.as_mut()
     }
 
-    pub(super) fn next_wakeup(&mut self) -> Option<Millis> {
-        if !self.timed {
-            return None;
-        }
-        let now = self.now();
-        let retry = (!self.to_retry.is_empty()).then_some(self.retry_at);
-        let handles = self
-            .handles
-            .iter_mut()
-            .filter_map(|(_, handle)| handle.passing()?.next_wakeup(now))
-            .min();
-        let next = match (retry, handles) {
-            (Some(retry), Some(handles)) => Some(retry.min(handles)),
-            (one, other) => one.or(other),
-        };
-        self.timed = next.is_some();
-        next
-    }
-
-    pub(super) fn timed_out(&mut self) {
-        let ids: Vec<HandleId> = self.handles.iter_mut().map(|(id, _)| id).collect();
-        self.to_pump.extend(ids);
+    fn wake_at(&mut self, at: Millis) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }

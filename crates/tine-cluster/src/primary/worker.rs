@@ -31,6 +31,8 @@ pub(super) struct Worker {
     pub(super) handles: BTreeSet<HandleId>,
     /// Connections handed over and not answered, oldest first.
     pub(super) handoffs: VecDeque<Handoff>,
+    /// Answers to `queryServer` that carry a descriptor and are not acknowledged.
+    pub(super) replies: VecDeque<Reply>,
     pub(super) online: bool,
     /// It has been told to leave: no question of it is answered any more.
     pub(super) disconnecting: bool,
@@ -56,6 +58,14 @@ pub(super) struct Handoff {
     pub(super) seq: i64,
     pub(super) handle: HandleId,
     pub(super) connection: Arc<OwnedFd>,
+}
+
+/// A socket on its way to a worker that asked for it.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) seq: i64,
+    pub(super) ack: i64,
+    pub(super) handle: HandleId,
 }
 
 impl Worker {

@@ -20,9 +20,16 @@ pub struct Listener {
 #[derive(Debug)]
 pub(super) enum Source {
     /// The primary accepts and passes on.
-    Passed(mpsc::Receiver<TcpStream>),
+    Passed(mpsc::Receiver<Passed>),
     /// This process accepts.
     Own(TcpListener),
+}
+
+/// A connection that the primary has passed on, and that nobody has answered.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub(super) stream: TcpStream,
+    pub(super) seq: i64,
 }
 
 impl Listener {
@@ -35,12 +42,12 @@ impl Listener {
         match &mut self.source {
             Source::Own(listener) => listener.accept().await,
             Source::Passed(connections) => loop {
-                let Some(stream) = connections.recv().await else {
-                    return Err(io::Error::new(
-                        io::ErrorKind::BrokenPipe,
-                        "the primary is gone",
-                    ));
-                };
+                let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the primary is gone");
+                let Passed { stream, seq } = connections.recv().await.ok_or_else(gone)?;
+                // Only now: what the program has not taken may still go to another worker.
+                if let Some(commands) = self.commands.upgrade() {
+                    let _ = commands.send(Command::Answer { seq, taken: true });
+                }
                 // A client that has gone already has no address any more.
                 if let Ok(client) = stream.peer_addr() {
                     return Ok((stream, client));
@@ -59,6 +66,12 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(commands) = self.commands.upgrade() {
+            if let Source::Passed(connections) = &mut self.source {
+                connections.close();
+                while let Ok(Passed { seq, .. }) = connections.try_recv() {
+                    let _ = commands.send(Command::Answer { seq, taken: false });
+                }
+            }
             let _ = commands.send(Command::Close {
                 key: std::mem::take(&mut self.key),
             });

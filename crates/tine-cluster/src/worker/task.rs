@@ -1,7 +1,7 @@
 //! What does a worker say to its primary? One task owns the channel.
 
 use super::is_listener;
-use super::listener::{Listener, Source};
+use super::listener::{Listener, Passed, Source};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +23,11 @@ pub(super) enum Command {
         query: QueryServer,
         reply: oneshot::Sender<io::Result<Listener>>,
     },
+    /// The program has taken a connection that was passed on, or never will.
+    Answer {
+        seq: i64,
+        taken: bool,
+    },
     Close {
         key: String,
     },
@@ -35,7 +40,9 @@ struct Task {
     seq: i64,
     asked: HashMap<i64, (QueryServer, oneshot::Sender<io::Result<Listener>>)>,
     /// By key: where passed connections go, if the primary passes them.
-    servers: HashMap<String, Option<mpsc::Sender<TcpStream>>>,
+    servers: HashMap<String, Option<mpsc::Sender<Passed>>>,
+    /// How often each address was asked for.
+    indexes: HashMap<String, i64>,
     disconnecting: bool,
 }
 
@@ -55,6 +62,7 @@ pub(super) fn start(
         seq: 0,
         asked: HashMap::new(),
         servers: HashMap::new(),
+        indexes: HashMap::new(),
         disconnecting: false,
     };
     let seq = task.seq();
@@ -143,7 +151,16 @@ impl Task {
     fn command(&mut self, command: Command) {
         let seq = self.seq();
         match command {
-            Command::Listen { query, reply } => {
+            Command::Answer { seq: ack, taken } => {
+                self.channel
+                    .send_cluster(&encode::accepted(ack, taken, seq));
+            }
+            Command::Listen { mut query, reply } => {
+                // The nth socket on port 0 is the same port in every worker.
+                let base = format!("{}:{}", query.address, query.port);
+                let index = self.indexes.entry(base).or_insert(0);
+                query.index = *index;
+                *index += 1;
                 self.channel
                     .send_cluster(&encode::query_server(&query, seq));
                 self.asked.insert(seq, (query, reply));
@@ -170,10 +187,12 @@ impl Task {
                 }
             }
             Act::NewConnection { key } => {
-                let taken = fd.is_some_and(|fd| self.pass(&key, fd));
-                let own = self.seq();
-                self.channel
-                    .send_cluster(&encode::accepted(seq.unwrap_or(-1), taken, own));
+                let seq = seq.unwrap_or(-1);
+                if !fd.is_some_and(|fd| self.pass(&key, fd, seq)) {
+                    let own = self.seq();
+                    self.channel
+                        .send_cluster(&encode::accepted(seq, false, own));
+                }
             }
             Act::Disconnect => {
                 self.disconnecting = true;
@@ -183,8 +202,9 @@ impl Task {
         }
     }
 
-    /// Gives a connection to its listener. `false` sends it on to another worker.
-    fn pass(&mut self, key: &str, fd: OwnedFd) -> bool {
+    /// Gives a connection to its listener, who will answer it. `false` sends it on to another
+    /// worker.
+    fn pass(&mut self, key: &str, fd: OwnedFd, seq: i64) -> bool {
         if self.disconnecting {
             return false;
         }
@@ -198,7 +218,9 @@ impl Task {
         let stream = stream
             .set_nonblocking(true)
             .and_then(|()| TcpStream::from_std(stream));
-        stream.map(|stream| permit.send(stream)).is_ok()
+        stream
+            .map(|stream| permit.send(Passed { stream, seq }))
+            .is_ok()
     }
 
     fn listener(

@@ -58,6 +58,7 @@ impl Cluster {
             stderr: None,
             clustered: true,
             channel: true,
+            parent_death_signal: None,
             seat: Seat(seat),
             dialect: Dialect::Node,
         };
@@ -122,6 +123,22 @@ impl Cluster {
             response
                 .pid()
                 .ok_or_else(|| format!("no pid in {:?}", response.text()))
+        })
+    }
+
+    /// Asks from an address of this machine in a thread of its own.
+    pub(crate) fn ask_from(
+        &self,
+        from: std::net::IpAddr,
+    ) -> std::thread::JoinHandle<Result<u32, String>> {
+        let to = std::net::SocketAddr::from(([127, 0, 0, 1], self.port));
+        std::thread::spawn(move || {
+            let end = Instant::now() + DEADLINE;
+            let shown = |failure| format!("{failure:?}");
+            let mut connection =
+                tine_testkit::http::Connection::open_from(from, to, end).map_err(shown)?;
+            let response = connection.get("/", false, end).map_err(shown)?;
+            response.pid().ok_or_else(|| "no pid".to_owned())
         })
     }
 

@@ -90,6 +90,8 @@ impl Processes {
             stderr: Some(stderr),
             clustered: spec.clustered,
             channel: spec.channel,
+            // Node leaves when its channel closes; nothing else would notice.
+            parent_death_signal: Some(rustix::process::Signal::KILL.as_raw()),
             seat,
             dialect: spec.dialect,
         })?;

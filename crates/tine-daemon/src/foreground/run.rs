@@ -4,7 +4,8 @@ use super::output::{Output, Stream};
 use super::processes::{Processes, StartError};
 use super::report::{Holder, Report, Reporter};
 use crate::spec::AppSpec;
-use rustix::process::{Pid, Signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ use tine_cluster::{
 use tine_rules::{Action, App, Event, Millis, Notice, Outcome};
 use tine_sys::spawn::SpawnError;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// A process that does not die of SIGKILL (a disk that does not answer) is not waited for longer.
+const LAST_RITES: Duration = Duration::from_secs(2);
 
 /// Addresses remembered for the summary; a program may take a new port at every start.
 const MOST_ADDRESSES: usize = 32;
@@ -80,6 +84,7 @@ pub async fn run(
         listening: Vec::new(),
         refused: BTreeMap::new(),
         last: BTreeMap::new(),
+        strangers: tine_sys::tree::children_of_self(),
         zero,
         reporter,
         output,
@@ -98,6 +103,8 @@ struct Run<'a> {
     refused: BTreeMap<usize, String>,
     /// The process that ended last in each slot.
     last: BTreeMap<usize, Pid>,
+    /// Children that we had before the app was started: a shell that became us may have left some.
+    strangers: Vec<Pid>,
     zero: Instant,
     reporter: &'a mut dyn Reporter,
     output: Output,
@@ -128,6 +135,11 @@ impl Run<'_> {
                 return Ok(outcome);
             }
             let wakeup = self.app.next_wakeup();
+            // Asked here and not only below: on a busy primary there is always something else.
+            if wakeup.is_some_and(|at| at <= self.now()) {
+                self.app.handle(self.now(), Event::Woken);
+                continue;
+            }
             let at = self.zero + Duration::from_millis(wakeup.map_or(0, |at| at.0));
             let stop = tokio::select! {
                 biased;
@@ -192,9 +204,9 @@ impl Run<'_> {
                         kill_orphans_of(*leader);
                     }
                 }
-                Action::ReleaseListeners { slot } | Action::LendListeners { slot } => {
-                    self.primary.release_seat(seat(slot));
-                }
+                Action::ReleaseListeners { slot } => self.primary.release_seat(seat(slot)),
+                Action::LendListeners { slot } => self.primary.lend_seat(seat(slot)),
+                Action::PruneListeners => self.primary.prune(),
                 Action::Tell(notice) => self.notice(notice),
                 Action::Finish(outcome) => return Some(outcome),
             }
@@ -301,8 +313,6 @@ impl Run<'_> {
     fn notice(&mut self, notice: Notice) {
         let report = match notice {
             Notice::AllReady { after } => {
-                // Everybody is there again: what nobody has asked for, nobody wants.
-                self.primary.prune();
                 let mut addresses = self.primary.addresses();
                 if addresses.is_empty() {
                     let own = self.listening.drain(..);
@@ -388,19 +398,29 @@ impl Run<'_> {
         }
     }
 
-    /// Ends what is left of the app, which is all that is below us.
+    /// Ends what is left of the app: all that is below us and was not before.
     fn end_orphans(&mut self) {
-        // Each round makes grandchildren our children; a program that forks faster than this is
-        // not run to its end.
-        for _ in 0..100 {
-            let children = tine_sys::tree::children_of_self();
-            if children.is_empty() {
+        let end = Instant::now() + LAST_RITES;
+        loop {
+            let mut left = tine_sys::tree::children_of_self();
+            left.retain(|pid| !self.strangers.contains(pid));
+            if left.is_empty() || Instant::now() > end {
                 break;
             }
-            for pid in children {
+            // Each round makes grandchildren our children.
+            let ended: Vec<OwnedFd> = left
+                .iter()
+                .filter_map(|pid| pidfd_open(*pid, PidfdFlags::empty()).ok())
+                .collect();
+            for pid in left {
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
             }
+            for pidfd in ended {
+                let left = end.saturating_duration_since(Instant::now());
+                let mut wait = [PollFd::new(&pidfd, PollFlags::IN)];
+                let _ = poll(&mut wait, Timespec::try_from(left).ok().as_ref());
+            }
+            self.reap_orphans();
         }
         self.reap_orphans();
     }

@@ -50,6 +50,9 @@ pub enum Action {
         /// The slot.
         slot: usize,
     },
+    /// Every slot has been ready again for a while: sockets that are held for workers to come and
+    /// that nobody has asked for are not wanted any more.
+    PruneListeners,
     /// Let the user know.
     Tell(Notice),
     /// The app is over; no action follows.

@@ -84,6 +84,10 @@ impl World {
                     "{action:?} of a slot that is {status:?}"
                 );
             }
+            Action::PruneListeners => {
+                let ready = |slot| self.app.status(slot) == Some(SlotStatus::Ready);
+                assert!(self.stop_asked.is_some() || (0..self.app.rules().instances).all(ready));
+            }
             Action::Tell(notice) => self.hear(&notice),
             Action::Finish(outcome) => self.outcome = Some((self.now, outcome)),
         }
