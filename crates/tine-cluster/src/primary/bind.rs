@@ -160,7 +160,11 @@ pub(super) fn unix(path: &Path, query: &QueryServer) -> io::Result<OwnedFd> {
     use std::os::unix::ffi::OsStrExt as _;
     const LONGEST: usize = 107;
     let bytes = path.as_os_str().as_bytes();
-    if bytes.first() == Some(&0) || bytes.len() <= LONGEST {
+    if bytes.first() == Some(&0) {
+        // An abstract name is no file, and has no mode.
+        return socket::unix_bind(path);
+    }
+    if bytes.len() <= LONGEST {
         let fd = socket::unix_bind(path)?;
         open_up(path, query)?;
         return Ok(fd);
@@ -187,8 +191,13 @@ pub(super) fn unix(path: &Path, query: &QueryServer) -> io::Result<OwnedFd> {
             mode |= Mode::WUSR | Mode::WGRP | Mode::WOTH;
         }
         if !mode.is_empty() {
-            let now = rustix::fs::stat(path)?.st_mode;
-            chmod(path, Mode::from_raw_mode(now) | mode)?;
+            let opened = rustix::fs::stat(path)
+                .and_then(|stat| chmod(path, Mode::from_raw_mode(stat.st_mode) | mode));
+            if let Err(errno) = opened {
+                // What stays would be "in use" at the next attempt.
+                let _ = std::fs::remove_file(path);
+                return Err(errno.into());
+            }
         }
         Ok(())
     }

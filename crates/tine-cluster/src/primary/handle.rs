@@ -108,8 +108,12 @@ impl Handle {
             Target::Unix { path } => {
                 let fd = bind::unix(&path, &query)?;
                 unlink = Some(path.clone()).filter(|path| path.is_absolute());
-                let source = Self::one_socket(&key, &query, policy, fd, NativeKind::UnixListener)?;
-                (source, ListeningAddress::Unix(path))
+                let source = Self::one_socket(&key, &query, policy, fd, NativeKind::UnixListener);
+                if let (Err(_), Some(path)) = (&source, &unlink) {
+                    // What stays would be "in use" at the next attempt.
+                    let _ = std::fs::remove_file(path);
+                }
+                (source?, ListeningAddress::Unix(path))
             }
             Target::Inherited { number } => {
                 let fd = inherited

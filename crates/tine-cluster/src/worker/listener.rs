@@ -11,18 +11,13 @@ use tokio::sync::mpsc;
 /// Dropping it tells the primary that this worker does not listen any more.
 #[derive(Debug)]
 pub struct Listener {
-    pub(super) source: Source,
+    /// This process's own socket, unless the primary accepts for all.
+    pub(super) own: Option<TcpListener>,
+    /// What the primary passes on: everything, or what another worker has left behind.
+    pub(super) passed: mpsc::Receiver<Passed>,
     pub(super) address: SocketAddr,
     pub(super) key: String,
     pub(super) commands: mpsc::WeakUnboundedSender<Command>,
-}
-
-#[derive(Debug)]
-pub(super) enum Source {
-    /// The primary accepts and passes on.
-    Passed(mpsc::Receiver<Passed>),
-    /// This process accepts.
-    Own(TcpListener),
 }
 
 /// A connection that the primary has passed on, and that nobody has answered.
@@ -39,20 +34,26 @@ impl Listener {
     /// When accepting fails, or, with `BrokenPipe`, when the primary that passed connections on
     /// is gone.
     pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        match &mut self.source {
-            Source::Own(listener) => listener.accept().await,
-            Source::Passed(connections) => loop {
-                let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the primary is gone");
-                let Passed { stream, seq } = connections.recv().await.ok_or_else(gone)?;
-                // Only now: what the program has not taken may still go to another worker.
-                if let Some(commands) = self.commands.upgrade() {
-                    let _ = commands.send(Command::Answer { seq, taken: true });
-                }
-                // A client that has gone already has no address any more.
-                if let Ok(client) = stream.peer_addr() {
-                    return Ok((stream, client));
-                }
-            },
+        loop {
+            let Passed { stream, seq } = tokio::select! {
+                own = accept(self.own.as_ref()) => return own,
+                passed = self.passed.recv() => match passed {
+                    Some(passed) => passed,
+                    None if self.own.is_some() => return accept(self.own.as_ref()).await,
+                    None => {
+                        let text = "the primary is gone";
+                        return Err(io::Error::new(io::ErrorKind::BrokenPipe, text));
+                    }
+                },
+            };
+            // Only now: what the program has not taken may still go to another worker.
+            if let Some(commands) = self.commands.upgrade() {
+                let _ = commands.send(Command::Answer { seq, taken: true });
+            }
+            // A client that has gone already has no address any more.
+            if let Ok(client) = stream.peer_addr() {
+                return Ok((stream, client));
+            }
         }
     }
 
@@ -66,15 +67,21 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(commands) = self.commands.upgrade() {
-            if let Source::Passed(connections) = &mut self.source {
-                connections.close();
-                while let Ok(Passed { seq, .. }) = connections.try_recv() {
-                    let _ = commands.send(Command::Answer { seq, taken: false });
-                }
+            self.passed.close();
+            while let Ok(Passed { seq, .. }) = self.passed.try_recv() {
+                let _ = commands.send(Command::Answer { seq, taken: false });
             }
             let _ = commands.send(Command::Close {
                 key: std::mem::take(&mut self.key),
             });
         }
+    }
+}
+
+/// Accepts from a socket of one's own; without one, never.
+async fn accept(own: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match own {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
     }
 }

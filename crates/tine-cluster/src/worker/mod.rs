@@ -31,6 +31,7 @@ use rustix::net::AddressFamily;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Once;
 use task::Command;
 use tine_ipc::{JsScalar, QueryServer};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -44,7 +45,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub struct Worker {
     id: Option<u32>,
     commands: mpsc::UnboundedSender<Command>,
+    leave: watch::Sender<bool>,
     leaving: watch::Receiver<bool>,
+    signals: Once,
 }
 
 impl Worker {
@@ -74,11 +77,13 @@ impl Worker {
         rustix::io::ioctl_fionbio(&channel, true)?;
         let (commands, received) = mpsc::unbounded_channel();
         let (leave, leaving) = watch::channel(false);
-        task::start(channel, received, commands.downgrade(), leave)?;
+        task::start(channel, received, commands.downgrade(), leave.clone())?;
         Ok(Self {
             id,
             commands,
+            leave,
             leaving,
+            signals: Once::new(),
         })
     }
 
@@ -108,25 +113,31 @@ impl Worker {
     }
 
     /// Resolves when this process is to leave: the primary asks it to, the primary is gone, or
-    /// SIGINT or SIGTERM has come. May be awaited by several at once, and again.
+    /// SIGINT or SIGTERM has come since the first call. May be awaited by several at once, and again
+    /// and again: what has come is not forgotten.
     pub async fn shutdown(&self) {
+        self.signals.call_once(|| self.heed_signals());
+        // An error means that the channel's task is gone, and with it the primary.
+        let _ = self.leaving.clone().wait_for(|leaving| *leaving).await;
+    }
+
+    /// From now on SIGINT and SIGTERM do not end this process, but ask it to leave.
+    fn heed_signals(&self) {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut leaving = self.leaving.clone();
-        let asked = async move {
-            // An error means that the channel's task is gone, and with it the primary.
-            let _ = leaving.wait_for(|leaving| *leaving).await;
-        };
-        match (
+        let (Ok(mut interrupt), Ok(mut terminate)) = (
             signal(SignalKind::interrupt()),
             signal(SignalKind::terminate()),
-        ) {
-            (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
-                () = asked => {}
+        ) else {
+            return;
+        };
+        let leave = self.leave.clone();
+        tokio::spawn(async move {
+            tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-            },
-            _ => asked.await,
-        }
+            }
+            let _ = leave.send(true);
+        });
     }
 }
 

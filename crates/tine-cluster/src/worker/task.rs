@@ -1,7 +1,7 @@
 //! What does a worker say to its primary? One task owns the channel.
 
 use super::is_listener;
-use super::listener::{Listener, Passed, Source};
+use super::listener::{Listener, Passed};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -39,8 +39,8 @@ struct Task {
     leave: watch::Sender<bool>,
     seq: i64,
     asked: HashMap<i64, (QueryServer, oneshot::Sender<io::Result<Listener>>)>,
-    /// By key: where passed connections go, if the primary passes them.
-    servers: HashMap<String, Option<mpsc::Sender<Passed>>>,
+    /// By key: where passed connections go.
+    servers: HashMap<String, mpsc::Sender<Passed>>,
     /// How often each address was asked for.
     indexes: HashMap<String, i64>,
     disconnecting: bool,
@@ -208,7 +208,7 @@ impl Task {
         if self.disconnecting {
             return false;
         }
-        let Some(Some(listener)) = self.servers.get(key) else {
+        let Some(listener) = self.servers.get(key) else {
             return false;
         };
         let Ok(permit) = listener.try_reserve() else {
@@ -234,7 +234,7 @@ impl Task {
         }
         let key = reply.key.unwrap_or_default();
         let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
-        let (source, address, passed) = match fd {
+        let (own, address) = match fd {
             Some(fd) => {
                 if !is_listener(&fd) {
                     return Err(invalid(
@@ -247,7 +247,7 @@ impl Task {
                 listener.set_nonblocking(true)?;
                 let listener = TcpListener::from_std(listener)?;
                 let address = listener.local_addr()?;
-                (Source::Own(listener), address, None)
+                (Some(listener), address)
             }
             None => {
                 let name = reply.socket_name;
@@ -256,20 +256,17 @@ impl Task {
                     .address
                     .parse()
                     .map_err(|_| invalid("the primary's address"))?;
-                let (sender, receiver) = mpsc::channel(QUEUE);
-                (
-                    Source::Passed(receiver),
-                    SocketAddr::new(ip, name.port),
-                    Some(sender),
-                )
+                (None, SocketAddr::new(ip, name.port))
             }
         };
-        self.servers.insert(key.clone(), passed);
+        let (sender, passed) = mpsc::channel(QUEUE);
+        self.servers.insert(key.clone(), sender);
         query.port = JsScalar::Number(i64::from(address.port()));
         let seq = self.seq();
         self.channel.send_cluster(&encode::listening(&query, seq));
         Ok(Listener {
-            source,
+            own,
+            passed,
             address,
             key,
             commands: self.commands.clone(),

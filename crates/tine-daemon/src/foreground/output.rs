@@ -1,7 +1,9 @@
 //! The way out: a queue that never blocks whoever serves connections, and a thread that writes.
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use std::collections::VecDeque;
-use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -122,8 +124,8 @@ impl Shared {
             drop(queue);
             // Nobody reads any more (EPIPE), or the disk is full: the app goes on serving.
             let _ = match stream {
-                Stream::Out => write(std::io::stdout().lock(), &chunk),
-                Stream::Err => write(std::io::stderr().lock(), &chunk),
+                Stream::Out => write(std::io::stdout().as_fd(), &chunk),
+                Stream::Err => write(std::io::stderr().as_fd(), &chunk),
             };
             let mut queue = self.lock();
             queue.writing = false;
@@ -138,7 +140,38 @@ impl Shared {
     }
 }
 
-fn write(mut stream: impl Write, bytes: &[u8]) -> std::io::Result<()> {
-    stream.write_all(bytes)?;
-    stream.flush()
+/// Writes all, also to a pipe that somebody else has made non-blocking (Node does that to pipes
+/// that it hands down).
+fn write(stream: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(stream, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                poll(&mut [PollFd::new(&stream, PollFlags::OUT)], None)?;
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_pipe_that_does_not_block_gets_everything() {
+        let (read, into) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+        let bytes: Vec<u8> = (0..1 << 20).map(|n: u32| n.to_le_bytes()[0]).collect();
+        let sent = bytes.clone();
+        let writer = std::thread::spawn(move || write(into.as_fd(), &sent).unwrap());
+        rustix::io::ioctl_fionbio(&read, false).unwrap();
+        let mut got = Vec::new();
+        std::fs::File::from(read).read_to_end(&mut got).unwrap();
+        writer.join().unwrap();
+        assert!(got == bytes);
+    }
 }

@@ -29,7 +29,8 @@ pub(super) struct Process {
 pub(super) struct Processes {
     running: BTreeMap<WorkerId, Process>,
     last: Vec<Rc<RefCell<LastLines>>>,
-    prefixes: Vec<String>,
+    /// Before lines on standard output and on standard error.
+    prefixes: Vec<[String; 2]>,
     output: Output,
 }
 
@@ -43,7 +44,7 @@ pub(super) enum StartError {
 }
 
 impl Processes {
-    pub(super) fn new(prefixes: Vec<String>, output: Output) -> Self {
+    pub(super) fn new(prefixes: Vec<[String; 2]>, output: Output) -> Self {
         let last = prefixes
             .iter()
             .map(|_| Rc::new(RefCell::new(LastLines::new(LAST_LINES))));
@@ -64,16 +65,11 @@ impl Processes {
         generation: u64,
     ) -> Result<&Process, StartError> {
         let (last, prefix) = (&self.last[slot], &self.prefixes[slot]);
-        let pipe = |stream| {
-            Pipe::new(
-                stream,
-                prefix.clone().into_bytes(),
-                last.clone(),
-                self.output.clone(),
-            )
+        let pipe = |stream: Stream, prefix: &str| {
+            Pipe::new(stream, prefix.into(), last.clone(), self.output.clone())
         };
-        let (out, stdout) = pipe(Stream::Out)?;
-        let (err, stderr) = pipe(Stream::Err)?;
+        let (out, stdout) = pipe(Stream::Out, &prefix[0])?;
+        let (err, stderr) = pipe(Stream::Err, &prefix[1])?;
         let stdin: OwnedFd = OpenOptions::new().read(true).open("/dev/null")?.into();
         let mut environment = spec.environment.clone();
         environment.retain(|(name, _)| name != "NODE_APP_INSTANCE" && name != "name");

@@ -1,5 +1,6 @@
 //! What is the user told? Facts as data; words and colours are the command line's.
 
+use super::output::Stream;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tine_cluster::{ListeningAddress, Sharing};
@@ -117,8 +118,8 @@ pub enum Report {
 
 /// Whoever tells the user.
 pub trait Reporter {
-    /// The text before each line of a worker.
-    fn prefix(&self, slot: usize) -> String;
+    /// The text before each line of a worker on one of our streams.
+    fn prefix(&self, slot: usize, stream: Stream) -> String;
     /// Puts a fact into words, each line ended by a line feed; nothing, if it is not worth any.
     fn words(&mut self, report: &Report) -> String;
 }

@@ -71,7 +71,7 @@ pub async fn run(
     .map_err(system("making an epoll set"))?;
     primary.offer_descriptors(inherited);
     let prefixes = (0..spec.rules.instances)
-        .map(|slot| reporter.prefix(slot))
+        .map(|slot| [Stream::Out, Stream::Err].map(|stream| reporter.prefix(slot, stream)))
         .collect();
     let processes = Processes::new(prefixes, output.clone());
     let app = App::new(spec.rules.clone());

@@ -3,7 +3,7 @@
 use crate::style::{Role, Styles};
 use std::fmt::Write as _;
 use std::time::Duration;
-use tine_daemon::foreground::{Report, Reporter};
+use tine_daemon::foreground::{Report, Reporter, Stream};
 use tine_daemon::rules::{Exit, Verdict};
 use tine_daemon::{AppSpec, ListeningAddress, Sharing, signal_name};
 
@@ -65,9 +65,13 @@ impl Words {
 }
 
 impl Reporter for Words {
-    fn prefix(&self, slot: usize) -> String {
+    fn prefix(&self, slot: usize, stream: Stream) -> String {
         let name = format!("{}:{slot:<wide$}", self.name, wide = self.wide);
-        format!("{} | ", self.out.paint(Role::Slot(slot), &name))
+        let styles = match stream {
+            Stream::Out => self.out,
+            Stream::Err => self.err,
+        };
+        format!("{} | ", styles.paint(Role::Slot(slot), &name))
     }
 
     fn words(&mut self, report: &Report) -> String {
