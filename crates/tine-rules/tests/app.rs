@@ -580,3 +580,19 @@ fn nothing_is_done_to_a_process_that_has_exited_meanwhile() {
         [stopping(), kill_tree(0, 1), stopped(0, 1, 0, 2_600), over]
     );
 }
+
+#[test]
+fn held_sockets_are_given_up_once_all_have_been_ready_for_a_while() {
+    let mut app = one_ready();
+    assert_eq!(app.next_wakeup(), None, "nobody was replaced yet");
+    at(&mut app, 50_000, exited(0, 1, 1));
+    let (slot, generation) = (0, 2);
+    at(&mut app, 50_001, Event::Spawned { slot, generation });
+    at(&mut app, 50_050, Event::Ready { slot, generation });
+    assert_eq!(app.next_wakeup(), Some(Millis(51_050)));
+    assert_eq!(at(&mut app, 51_049, Event::Woken), []);
+    let said = at(&mut app, 51_050, Event::Woken);
+    assert_eq!(said, [Action::PruneListeners]);
+    assert_eq!(at(&mut app, 60_000, Event::Woken), []);
+    assert_eq!(app.next_wakeup(), None);
+}
