@@ -58,8 +58,7 @@ fn one_shared_socket() {
 }
 
 fn storm(policy: &str) {
-    let long = std::env::var_os("TINE_LONG").is_some_and(|value| value == "1");
-    let time = Duration::from_secs(if long { 30 } else { 10 });
+    let time = Duration::from_secs(30);
     let server = script("storm.js", SERVER);
     let tine = Tine::workers(&server, WORKERS)
         .balance(policy)

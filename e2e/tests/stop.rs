@@ -283,3 +283,14 @@ fn a_line_cut_by_the_end_is_still_printed() {
         tine.transcript()
     );
 }
+
+#[test]
+fn a_program_that_would_not_notice_the_end_of_tine_ends_with_it() {
+    let tine = Tine::command(["run", "sleep 600"]).start();
+    tine.wait_for_text("started");
+    let child = tine.children()[0];
+    tine.signal(Signal::KILL);
+    until("the end of the program", SECONDS, || {
+        !process::is_alive(child)
+    });
+}
