@@ -24,6 +24,14 @@ pub enum Event {
         /// Why not.
         error: std::io::Error,
     },
+    /// The primary cannot accept what waits, most often because it has no descriptor free. It goes
+    /// on trying; what waits, waits in the kernel.
+    AcceptFailed {
+        /// Where.
+        address: ListeningAddress,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// A message of the worker's program, as JSON text.
     Message {
         /// Who sent it.

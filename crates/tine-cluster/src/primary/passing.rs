@@ -3,6 +3,7 @@
 use super::worker::WorkerId;
 use rustix::io::Errno;
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use tine_rules::balance::Rotation;
 
 /// After running out of descriptors or memory, accepting is tried again this much later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// While it goes on failing, that is said again this much later.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Connections in the primary's hands and the workers that take them.
 #[derive(Debug)]
@@ -25,6 +29,9 @@ pub(super) struct Passing {
     waiting: VecDeque<Arc<OwnedFd>>,
     /// Accepting failed for want of descriptors: not before.
     accept_after: Option<Millis>,
+    /// Why accepting failed, until it has been told.
+    complaint: Option<io::Error>,
+    complained: Option<Millis>,
     pub(super) kind: NativeKind,
     /// The key as a JSON text.
     pub(super) key_json: String,
@@ -38,6 +45,8 @@ impl Passing {
             rotation: Rotation::default(),
             waiting: VecDeque::new(),
             accept_after: None,
+            complaint: None,
+            complained: None,
             kind,
             // A text always has a JSON form.
             key_json: serde_json::to_string(key).unwrap_or_default(),
@@ -103,10 +112,22 @@ impl Passing {
                     }
                     // EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection stays in the backlog.
                     self.accept_after = Some(now.plus(ACCEPT_AGAIN));
+                    if self
+                        .complained
+                        .is_none_or(|last| now.since(last) >= COMPLAIN_AGAIN)
+                    {
+                        self.complained = Some(now);
+                        self.complaint = Some(error);
+                    }
                     return None;
                 }
             }
         }
+    }
+
+    /// Why nothing can be accepted, if that has not been told yet.
+    pub(super) fn take_complaint(&mut self) -> Option<io::Error> {
+        self.complaint.take()
     }
 
     /// When to try again although nothing has been heard. Always later than `now`.

@@ -176,10 +176,22 @@ impl Inner {
             let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;
             };
-            let Some((worker, connection)) = passing.next(now) else {
-                if let Some(wakeup) = passing.next_wakeup(now) {
+            let next = passing.next(now);
+            let (complaint, wakeup) = (passing.take_complaint(), passing.next_wakeup(now));
+            if let Some(error) = complaint
+                && let Some(handle) = self.handles.get_mut(id)
+            {
+                let address = handle.address.clone();
+                self.events
+                    .push_back(Event::AcceptFailed { address, error });
+            }
+            let Some((worker, connection)) = next else {
+                if let Some(wakeup) = wakeup {
                     self.wake_at(wakeup);
                 }
+                return;
+            };
+            let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;
             };
             let seq = self.seq;

@@ -57,6 +57,13 @@ pub enum Report {
         /// Who has it, as far as this can be known.
         holders: Vec<Holder>,
     },
+    /// Connections wait that cannot be accepted. It is tried again and again.
+    AcceptFailed {
+        /// Where.
+        address: ListeningAddress,
+        /// Why not.
+        reason: String,
+    },
     /// A process could not be created.
     SpawnFailed {
         /// Its slot.

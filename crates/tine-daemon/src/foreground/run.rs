@@ -274,6 +274,10 @@ impl Run<'_> {
                     self.listen_failed(slot, address, &error);
                 }
             }
+            ClusterEvent::AcceptFailed { address, error } => {
+                let reason = error.to_string();
+                self.tell(&Report::AcceptFailed { address, reason });
+            }
             ClusterEvent::Disconnect { worker, error } => {
                 let Some((slot, generation)) = place(&self.processes, worker) else {
                     return;

@@ -130,6 +130,13 @@ impl Reporter for Words {
                 }
                 text
             }
+            Report::AcceptFailed { address, reason } => {
+                let failed = self.err.paint(Role::Bad, "cannot accept");
+                let at = place(address);
+                let text = format!("{failed} connections on {at}: {reason}; they wait");
+                self.own(&text)
+                    + &self.hint("raise the limit of open files (ulimit -n) for tine itself")
+            }
             Report::SpawnFailed { slot, reason, next } => {
                 let failed = self.err.paint(Role::Bad, "cannot be started");
                 let then = then(*next);
