@@ -159,3 +159,15 @@ fn wrong_usage_is_said_as_such() {
         assert!(!tine.err().is_empty());
     }
 }
+
+#[test]
+fn far_too_many_workers_are_refused_before_any_is_started() {
+    let tine = Tine::workers(fixture("http.js"), 100_000).start();
+    assert_eq!(tine.finish(), 2);
+    let said = tine.err().join("\n");
+    assert!(
+        said.contains("error: 100000 workers") && said.contains("hint: "),
+        "{said}"
+    );
+    assert!(!said.contains("started"));
+}

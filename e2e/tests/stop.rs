@@ -294,3 +294,11 @@ fn a_program_that_would_not_notice_the_end_of_tine_ends_with_it() {
         !process::is_alive(child)
     });
 }
+
+#[test]
+fn the_command_of_a_shell_is_asked_to_end_with_it() {
+    let tine = Tine::command(["run", "sh -c 'echo up; sleep 600; exit 3'"]).start();
+    tine.wait_for_text("up");
+    assert_eq!(tine.stop(), 0);
+    assert!(!tine.err().iter().any(|line| line.contains("killed")));
+}

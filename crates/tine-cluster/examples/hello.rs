@@ -45,11 +45,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(stream: TcpStream, worker: Arc<Worker>) {
-    let (id, pid) = (worker.id().unwrap_or(0), std::process::id());
+    let slot = std::env::var("NODE_APP_INSTANCE").unwrap_or_default();
+    let (slot, pid) = (&*slot, std::process::id());
     let first_request = Notify::new();
     let hello = service_fn(|_: Request<Incoming>| {
         first_request.notify_one();
-        let text = format!("Hello World from worker {id} (pid {pid})\n");
+        let text = format!("Hello World from worker {slot} (pid {pid})\n");
         async { Ok::<_, Infallible>(Response::new(text)) }
     });
     let mut served = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), hello));

@@ -127,3 +127,81 @@ fn signal(text: &str) -> Result<i32, String> {
     tine_daemon::signal_from_name(text)
         .ok_or_else(|| "the name or number of a signal, such as SIGTERM".to_owned())
 }
+
+/// PM2's verbs and options for which there is nothing to do yet but to say so.
+const NOT_YET: [&str; 34] = [
+    "start",
+    "stop",
+    "restart",
+    "reload",
+    "delete",
+    "del",
+    "scale",
+    "list",
+    "ls",
+    "l",
+    "ps",
+    "status",
+    "jlist",
+    "prettylist",
+    "describe",
+    "show",
+    "info",
+    "logs",
+    "log",
+    "flush",
+    "monit",
+    "save",
+    "dump",
+    "resurrect",
+    "startup",
+    "kill",
+    "ping",
+    "env",
+    "id",
+    "pid",
+    "--watch",
+    "--max-memory-restart",
+    "--cron-restart",
+    "--wait-ready",
+];
+
+/// What to do about words that make no sense.
+pub(crate) fn hint(refused: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if refused.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return String::new();
+    }
+    let text = |kind| match refused.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let word = text(ContextKind::InvalidSubcommand).or_else(|| text(ContextKind::InvalidArg));
+    match word.as_deref() {
+        Some(word) if NOT_YET.contains(&word) => format!(
+            "`{word}` is not there yet; `tine run app.js` runs an app in the foreground and keeps \
+             it running"
+        ),
+        Some(word) if std::path::Path::new(word).exists() => {
+            format!("did you mean `tine run {word}`?")
+        }
+        _ => "`tine run --help` lists what can be said".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hint_of(line: &[&str]) -> String {
+        hint(&Args::try_parse_from(line).unwrap_err())
+    }
+
+    #[test]
+    fn words_that_make_no_sense_get_a_hint() {
+        assert!(hint_of(&["tine", "list"]).contains("not there yet"));
+        assert!(hint_of(&["tine", "run", "app.js", "--watch"]).contains("not there yet"));
+        assert!(hint_of(&["tine", "/etc/passwd"]).contains("tine run /etc/passwd"));
+        assert!(hint_of(&["tine", "run", "app.js", "-i", "abc"]).contains("--help"));
+    }
+}

@@ -14,18 +14,23 @@ fn main() -> ExitCode {
     let inherited = tine_daemon::inherited::take_inherited();
     let args = match args::Args::try_parse() {
         Ok(args) => args,
-        Err(refused) => {
-            // Help and version are answers, not errors; clap knows where each belongs.
-            let _ = refused.print();
-            return if refused.use_stderr() {
-                exit::USAGE.into()
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(refused) => return refuse(&refused),
     };
     let code = match args.verb {
         args::Verb::Run(run) => verb::run::run(run, inherited.unwrap_or_default()),
     };
     code.into()
+}
+
+/// Help and version are answers, not errors; clap knows where each belongs.
+fn refuse(refused: &clap::Error) -> ExitCode {
+    let _ = refused.print();
+    if !refused.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let hint = args::hint(refused);
+    if !hint.is_empty() {
+        eprintln!("hint: {hint}");
+    }
+    exit::USAGE.into()
 }

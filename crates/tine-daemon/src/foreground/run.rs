@@ -191,9 +191,12 @@ impl Run<'_> {
                     generation,
                     signal,
                 } => {
-                    if let Some((worker, _)) = self.processes.find(slot, generation) {
+                    if let Some((worker, process)) = self.processes.find(slot, generation) {
                         // It may have ended a moment ago.
                         let _ = self.primary.signal(worker, signal);
+                        if !self.spec.clustered {
+                            signal_rest_of_group(process.pid, signal);
+                        }
                     }
                 }
                 Action::KillTree { slot, generation } => {
@@ -448,6 +451,16 @@ fn seat(slot: usize) -> Seat {
 fn kill_tree(leader: Pid) {
     for pid in tine_sys::tree::members(leader) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Tells the other processes of a plain process's group what it was told, as a terminal would: a
+/// shell waits for its command, and only the command can end.
+fn signal_rest_of_group(leader: Pid, signal: i32) {
+    for pid in tine_sys::tree::members(leader) {
+        if pid != leader && rustix::process::getpgid(Some(pid)) == Ok(leader) {
+            let _ = tine_sys::tree::signal(pid, signal);
+        }
     }
 }
 

@@ -17,6 +17,11 @@ use words::Words;
 /// A reader of our output who has stopped reading is not waited for longer than this at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// More workers than this for each core are a slip of the finger, and would take the machine down.
+const PER_CORE: usize = 64;
+/// But so many are allowed on any machine.
+const LEAST_LIMIT: usize = 256;
+
 /// Runs the app until it has ended; the exit code says how.
 pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
     let resolved = match command::resolve(&args) {
@@ -26,6 +31,16 @@ pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
             return exit::CANNOT_START;
         }
     };
+    let cores = tine_daemon::usable_cores();
+    let wanted = args
+        .instances
+        .map_or(1, |instances| instances.resolve(cores));
+    let most = (PER_CORE * cores).max(LEAST_LIMIT);
+    if wanted > most {
+        eprintln!("error: {wanted} workers on {cores} cores: at most {most}");
+        eprintln!("hint: -i 0 starts one worker for each core that this process may use");
+        return exit::USAGE;
+    }
     let output = match Output::start() {
         Ok(output) => output,
         Err(error) => {
@@ -33,7 +48,7 @@ pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
             return exit::SYSTEM;
         }
     };
-    let spec = spec(&args, resolved);
+    let spec = spec(&args, resolved, wanted);
     let mut words = Words::new(&spec);
     output.push(Stream::Err, words.begin(&spec).into_bytes());
     let ended = foreground::block_on(spec, inherited, &mut words, output.clone());
@@ -62,8 +77,7 @@ pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
     code
 }
 
-fn spec(args: &Run, resolved: Resolved) -> AppSpec {
-    let cores = tine_daemon::usable_cores();
+fn spec(args: &Run, resolved: Resolved, instances: usize) -> AppSpec {
     let balance = match args.balance {
         BalanceWord::Rr => Balance::Fixed(Policy::RoundRobin),
         BalanceWord::Shared => Balance::Fixed(Policy::Shared),
@@ -85,9 +99,7 @@ fn spec(args: &Run, resolved: Resolved) -> AppSpec {
         balance,
         dialect: resolved.dialect,
         rules: AppRules {
-            instances: args
-                .instances
-                .map_or(1, |instances| instances.resolve(cores)),
+            instances,
             restart: RestartRules {
                 autorestart: !args.no_autorestart,
                 min_uptime: args.min_uptime,

@@ -114,6 +114,9 @@ impl fmt::Display for CannotStart {
             Self::NoProgram { name, error } => {
                 write!(f, "starting {name}: {error}")?;
                 match error {
+                    ResolveError::Directory { .. } => {
+                        f.write_str("\nhint: it is a folder: name a script in it")
+                    }
                     ResolveError::NotExecutable { path } => write!(
                         f,
                         "\nhint: chmod +x {}, or name what runs it with --interpreter",
@@ -148,6 +151,10 @@ pub(super) fn resolve(args: &Run) -> Result<Resolved, CannotStart> {
     let search = std::env::var_os("PATH");
     let find = |name: &str| resolve_program(OsStr::new(name), search.as_deref(), &folder);
     let Some(interpreter) = interpreter else {
+        if path.is_dir() && !is_command(&first) {
+            let error = ResolveError::Directory { path };
+            return Err(CannotStart::NoProgram { name: first, error });
+        }
         let program = find(&first).map_err(|error| CannotStart::NoProgram {
             name: first.clone(),
             error,
@@ -267,6 +274,11 @@ fn interpreter_of(path: &Path) -> Option<&'static str> {
     Some(known.1)
 }
 
+/// Whether a name is looked up in PATH, not in the folder.
+fn is_command(name: &str) -> bool {
+    !name.contains('/') && name != "." && name != ".."
+}
+
 /// A file in the same folder that may have been meant.
 fn near(path: &Path) -> Option<String> {
     let wanted = path.file_stem()?.to_string_lossy().to_lowercase();
@@ -341,6 +353,8 @@ mod tests {
             &["  "],
             &["missing.py"],
             &["/etc/passwd"],
+            &["."],
+            &["/etc"],
         ] {
             let error = shown(resolve(&run(line)).unwrap_err());
             assert!(error.contains("\nhint: "), "{error}");

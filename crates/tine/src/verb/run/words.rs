@@ -3,7 +3,7 @@
 use crate::style::{Role, Styles};
 use std::fmt::Write as _;
 use std::time::Duration;
-use tine_daemon::foreground::{Report, Reporter, Stream};
+use tine_daemon::foreground::{Holder, Report, Reporter, Stream};
 use tine_daemon::rules::{Exit, Verdict};
 use tine_daemon::{AppSpec, ListeningAddress, Sharing, signal_name};
 
@@ -47,7 +47,31 @@ impl Words {
             .paint(Role::Bad, &format!("{} was given up", self.name));
         self.own(&text)
             + &self
-                .hint("see the last lines of its workers above; --max-restarts allows more tries")
+                .hint("see the last lines above; --max-restarts allows more tries, --no-autorestart is for \
+                 programs that are meant to end")
+    }
+
+    /// Who has the port: a line for each process, the first few.
+    fn holders(&self, holders: &[Holder]) -> String {
+        const SHOWN: usize = 2;
+        let mut processes: Vec<&Holder> = holders.iter().collect();
+        processes.sort_by_key(|holder| holder.pid);
+        processes.dedup_by_key(|holder| holder.pid);
+        let mut text = String::new();
+        for holder in processes.iter().take(SHOWN) {
+            let plain = holder
+                .command
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c });
+            let short: String = plain.take(80).collect();
+            let (pid, address) = (holder.pid, holder.address);
+            text += &self.hint(&format!("pid {pid} holds {address}: {short}"));
+        }
+        if processes.len() > SHOWN {
+            let more = processes.len() - SHOWN;
+            text += &self.hint(&format!("and {more} more, most likely its workers"));
+        }
+        text
     }
 
     fn own(&self, text: &str) -> String {
@@ -111,13 +135,7 @@ impl Reporter for Words {
                 let at = place(address);
                 let slot = self.slot(*slot);
                 let mut text = self.own(&format!("{slot} {refused} on {at}: {reason}"));
-                for holder in holders {
-                    let short: String = holder.command.chars().take(80).collect();
-                    text += &self.hint(&format!(
-                        "pid {} holds {}: {short}",
-                        holder.pid, holder.address
-                    ));
-                }
+                text += &self.holders(holders);
                 if *in_use && holders.is_empty() {
                     text += &self.hint(match address {
                         ListeningAddress::Unix(_) => {
