@@ -418,3 +418,37 @@ fn a_worker_without_a_descriptor_for_its_socket_is_told_so() {
         );
     }
 }
+
+/// The one that listens dies; the other, which never asked for the port, says that it closes it.
+#[test]
+fn a_worker_cannot_close_what_is_not_its_own() {
+    let meddling = r#"
+        if (process.env.SEAT === '0') {
+            const http = require('http');
+            http.createServer((request, response) => response.end('pid ' + process.pid))
+                .listen(process.env.PORT);
+        } else process.on('message', () => {
+            const key = `null:${process.env.PORT}:4:undefined`;
+            process.send({ cmd: 'NODE_CLUSTER', act: 'close', key, seq: 999 }, () => process.send('said'));
+        });"#;
+    for policy in [Policy::RoundRobin, Policy::Kernel] {
+        let mut cluster = Cluster::new(policy, Runtime::Node20, meddling);
+        let (server, meddler) = (cluster.fork(0), cluster.fork(1));
+        cluster.until_listening(server);
+        process::signal(cluster.pid(server), Signal::KILL).unwrap();
+        cluster.until_exit(server);
+        assert!(cluster.primary.send(meddler, "0"));
+        cluster.until("the meddler's word", |_, seen| {
+            seen.iter()
+                .any(|event| matches!(event, Event::Message { .. }))
+                .then_some(())
+        });
+        // Were it closed, this client would be refused before the next one comes.
+        assert_eq!(cluster.primary.addresses().len(), 1, "{policy}");
+        let asked = vec![cluster.ask("/")];
+        let next = cluster.fork(0);
+        cluster.until_listening(next);
+        let next_pid = cluster.pid(next);
+        assert_eq!(cluster.answers(asked), [next_pid], "{policy}");
+    }
+}

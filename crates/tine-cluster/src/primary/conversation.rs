@@ -106,7 +106,12 @@ impl Inner {
                 }
             }
             Act::Close { key } => {
-                if let Some(id) = self.handles.by_key(&key) {
+                // Only what is its own: a socket held for others is not for it to close.
+                let own = self
+                    .handles
+                    .by_key(&key)
+                    .filter(|id| known.handles.contains(id));
+                if let Some(id) = own {
                     self.leave_handle(worker, id, Left::Closed);
                 }
             }
