@@ -17,8 +17,7 @@ const EVERY: Duration = Duration::from_millis(200);
 /// How long after a kill its victim may still take connections, on a busy machine.
 const DYING: Duration = Duration::from_millis(200);
 
-/// What two processes say of the same moment is this far apart at most; a client's port comes round
-/// again later than that.
+/// What two processes say of the same moment is this far apart at most.
 const APART: Duration = Duration::from_millis(500);
 
 /// Says which connection it has taken (its client's port) before it can lose it.
@@ -186,10 +185,15 @@ fn explain(
     let (Some(connected), Some(port)) = (failure.connected_at, failure.local_port) else {
         return (Why::Unexplained, None);
     };
+    // Ports come round again within less than that: the take nearest to the connection is its own.
     let taker = takers.get(&port).and_then(|takes| {
         let meant =
             |(at, _): &&(Instant, u32)| *at + APART >= connected && *at <= failure.at + APART;
-        takes.iter().find(meant).map(|(_, pid)| *pid)
+        let apart = |at: Instant| {
+            at.saturating_duration_since(connected) + connected.saturating_duration_since(at)
+        };
+        let nearest = takes.iter().filter(meant).min_by_key(|(at, _)| apart(*at));
+        nearest.map(|(_, pid)| *pid)
     });
     let fits = |kill: &Kill| kill.at <= failure.at && connected <= kill.at + DYING;
     if let Some(taker) = taker {
