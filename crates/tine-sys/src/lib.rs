@@ -8,8 +8,10 @@
 //! Linux is the platform. What only Linux can answer has a `linux.rs` beside an `other.rs` that
 //! answers [`std::io::ErrorKind::Unsupported`] (or that it is not known).
 
+pub mod connections;
 pub mod cores;
 mod errno;
+pub mod exec;
 pub mod inherited;
 pub mod port_owner;
 pub mod reap;

@@ -315,6 +315,18 @@ fn another_user_and_group_or_a_clear_refusal() {
             assert!(id.starts_with(&format!("{name}={NOBODY}")), "{text}");
             assert!(!id.contains(','), "no other groups: {text}");
         }
+        // Each of the two alone leaves no other group either.
+        for (uid, gid) in [(Some(NOBODY), None), (None, Some(NOBODY))] {
+            let mut alone = command("/usr/bin/id", &[]);
+            (alone.uid, alone.gid) = (uid, gid);
+            let (text, status) = output(&alone);
+            assert_eq!(status, SUCCESS);
+            let id = |id: Option<u32>| id.unwrap_or(0);
+            assert!(text.contains(&format!("uid={}", id(uid))), "{text}");
+            assert!(text.contains(&format!("gid={}", id(gid))), "{text}");
+            assert!(text.contains(&format!("groups={}", id(gid))), "{text}");
+            assert!(!text.contains(','), "no other groups: {text}");
+        }
         // The child borrowed our memory while it changed; that must leave no trace.
         let dumpable = rustix::process::dumpable_behavior().unwrap();
         assert_eq!(dumpable, rustix::process::DumpableBehavior::Dumpable);

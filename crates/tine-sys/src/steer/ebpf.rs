@@ -11,6 +11,7 @@ const MAP_CREATE: u32 = 0;
 const MAP_UPDATE_ELEM: u32 = 2;
 const MAP_DELETE_ELEM: u32 = 3;
 const PROG_LOAD: u32 = 5;
+const OBJ_GET_INFO_BY_FD: u32 = 15;
 const PROG_TYPE_SK_REUSEPORT: u32 = 21;
 
 /// Kinds of map.
@@ -52,6 +53,26 @@ struct ProgramAttributes {
     log: u64,
 }
 
+/// ... for asking what a descriptor is.
+#[repr(C)]
+struct InfoAttributes {
+    fd: u32,
+    info_bytes: u32,
+    info: u64,
+}
+
+/// The head of what the kernel says of a map (`struct bpf_map_info`); of a program
+/// (`struct bpf_prog_info`) only the first two mean the same.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+struct Info {
+    kind: u32,
+    id: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+}
+
 /// One instruction as the kernel reads it (`struct bpf_insn`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -83,6 +104,33 @@ impl Map {
         // SAFETY: the kernel has just made this descriptor for us.
         let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
         Ok(Self { fd, value_bytes })
+    }
+
+    /// A map that another program image has made.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is not of that kind, or not one whose keys are numbers; what the
+    /// kernel answered if it is no map at all (`EINVAL`).
+    pub(super) fn adopt(fd: OwnedFd, kind: MapKind) -> io::Result<Self> {
+        let info = info(fd.as_fd())?;
+        if info.kind != kind as u32 || info.key_size != 4 {
+            return Err(not_it());
+        }
+        let value_bytes = info.value_size;
+        Ok(Self { fd, value_bytes })
+    }
+
+    /// How many values it has.
+    pub(super) fn entries(&self) -> io::Result<u32> {
+        Ok(info(self.fd.as_fd())?.max_entries)
+    }
+
+    pub(super) fn value_bytes(&self) -> u32 {
+        self.value_bytes
+    }
+
+    pub(super) fn into_descriptor(self) -> OwnedFd {
+        self.fd
     }
 
     /// Writes one value.
@@ -169,6 +217,34 @@ fn load_logged(program: &[Instruction], log: &mut [u8]) -> io::Result<OwnedFd> {
     let fd = unsafe { bpf(PROG_LOAD, &attributes) }?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// A program that chooses a socket of a group and that another program image has loaded.
+///
+/// # Errors
+/// `InvalidInput` if it is for something else; what the kernel answered if it is no program.
+pub(super) fn adopt_program(fd: OwnedFd) -> io::Result<OwnedFd> {
+    // A map whose kind has the same number passes here; the kernel refuses to attach it.
+    if info(fd.as_fd())?.kind != PROG_TYPE_SK_REUSEPORT {
+        return Err(not_it());
+    }
+    Ok(fd)
+}
+
+fn not_it() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is something else")
+}
+
+fn info(fd: BorrowedFd<'_>) -> io::Result<Info> {
+    let mut info = Info::default();
+    let attributes = InfoAttributes {
+        fd: fd.as_raw_fd() as u32,
+        info_bytes: size_of::<Info>() as u32,
+        info: &raw mut info as u64,
+    };
+    // SAFETY: the kernel writes at most as many bytes as `info` has; all integers.
+    unsafe { bpf(OBJ_GET_INFO_BY_FD, &attributes) }?;
+    Ok(info)
 }
 
 /// # Safety

@@ -1,7 +1,7 @@
 //! Not Linux: SO_REUSEPORT, if it balances at all, cannot be steered.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 fn unsupported<T>() -> io::Result<T> {
     Err(io::ErrorKind::Unsupported.into())
@@ -42,6 +42,32 @@ impl RoundRobin {
     /// Always [`io::ErrorKind::Unsupported`].
     pub fn new(_capacity: u32) -> io::Result<Self> {
         unsupported()
+    }
+
+    /// Not available on this system.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn from_descriptors(_descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        unsupported()
+    }
+
+    /// Never: there is none.
+    #[must_use]
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
+        match self.0 {}
+    }
+
+    /// Never called.
+    #[must_use]
+    pub fn into_descriptors(self) -> Vec<OwnedFd> {
+        match self.0 {}
+    }
+
+    /// Never called.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        match self.0 {}
     }
 
     /// Never called.

@@ -6,11 +6,20 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::ebpf::{Instruction, Map, MapKind, load};
+use super::ebpf::{Instruction, Map, MapKind, adopt_program, load};
 use crate::errno::while_doing;
 
 /// From asm-generic/socket.h; the same on x86 and ARM.
 const SO_ATTACH_REUSEPORT_EBPF: libc::c_int = 52;
+
+/// The most positions.
+const LARGEST: u32 = 4096;
+const SOCKET_BYTES: u32 = 8;
+
+/// Size of the live set: its length and the positions.
+fn live_bytes(capacity: u32) -> u32 {
+    4 + 4 * capacity
+}
 
 /// Sockets of one group take turns, one connection each, exactly.
 ///
@@ -36,8 +45,8 @@ impl RoundRobin {
     /// [`io::ErrorKind::InvalidInput`] for a capacity of 0 or above 4096; otherwise what the kernel
     /// answered, with the last line of the verifier's log if it has refused the program.
     pub fn new(capacity: u32) -> io::Result<Self> {
-        if !(1..=4096).contains(&capacity) {
-            let text = format!("a capacity of {capacity} sockets, 1 to 4096 is possible");
+        if !(1..=LARGEST).contains(&capacity) {
+            let text = format!("a capacity of {capacity} sockets, 1 to {LARGEST} is possible");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let map = |name: &str, kind, value_bytes, entries| {
@@ -45,13 +54,77 @@ impl RoundRobin {
                 .map_err(|error| while_doing(&format!("creating the map of {name}"), error))
         };
         let counter = map("turns", MapKind::Array, 8, 1)?;
-        let live = map("live sockets", MapKind::Array, 4 + 4 * capacity, 1)?;
-        let sockets = map("sockets", MapKind::ReuseportSockArray, 8, capacity)?;
+        let live = map("live sockets", MapKind::Array, live_bytes(capacity), 1)?;
+        let sockets = map(
+            "sockets",
+            MapKind::ReuseportSockArray,
+            SOCKET_BYTES,
+            capacity,
+        )?;
         // The program keeps the counter alive.
         let program = load(
             &program(counter.as_fd(), live.as_fd(), sockets.as_fd(), capacity),
             "turns",
         )?;
+        Ok(Self {
+            capacity,
+            live,
+            sockets,
+            program,
+        })
+    }
+
+    /// How many positions there are.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Everything that is needed to go on in another program image, for
+    /// [`Self::from_descriptors`]; the order has a meaning. Nothing in the kernel changes.
+    #[must_use]
+    pub fn into_descriptors(self) -> Vec<OwnedFd> {
+        let maps = [self.live, self.sockets].map(Map::into_descriptor);
+        maps.into_iter().chain([self.program]).collect()
+    }
+
+    /// What [`Self::into_descriptors`] gives, to look at while it goes on being used here.
+    #[must_use]
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
+        [self.live.as_fd(), self.sockets.as_fd(), self.program.as_fd()]
+    }
+
+    /// The same group's turns as before, from what [`Self::into_descriptors`] gave in the image
+    /// that was here before ([`exec::replace`](crate::exec::replace)). Nothing in the kernel
+    /// changes: the program is attached where it was, what was live still is, and turns go on where
+    /// they were. Which socket has which position is for the caller to know.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] if they are not what this version makes, which says which
+    /// one; [`io::ErrorKind::PermissionDenied`] where [`Self::new`] would say that. The descriptors
+    /// are closed then; the program stays on its group, until a new one replaces it.
+    pub fn from_descriptors(descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        let count = descriptors.len();
+        let Ok([live, sockets, program]) = <[OwnedFd; 3]>::try_from(descriptors) else {
+            let text = format!("{count} descriptors to take turns with, instead of 3");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        };
+        let adopting = |name: &str| {
+            let what = format!("adopting the {name}");
+            move |error| while_doing(&what, error)
+        };
+        let live = Map::adopt(live, MapKind::Array).map_err(adopting("map of live sockets"))?;
+        let sockets =
+            Map::adopt(sockets, MapKind::ReuseportSockArray).map_err(adopting("map of sockets"))?;
+        let program = adopt_program(program).map_err(adopting("turns program"))?;
+        let capacity = sockets.entries().map_err(adopting("map of sockets"))?;
+        let fits = (1..=LARGEST).contains(&capacity)
+            && live.value_bytes() == live_bytes(capacity)
+            && sockets.value_bytes() == SOCKET_BYTES;
+        if !fits {
+            let text = format!("adopting maps for {capacity} sockets: their sizes do not agree");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         Ok(Self {
             capacity,
             live,

@@ -1,19 +1,6 @@
-//! Which worker gets the next connection that the primary has accepted?
-//!
-//! Strict rotation over the workers that are free. A worker is *free* when it has answered every
-//! connection handed to it, or when it is answering promptly: fewer than [`WINDOW`] are unanswered
-//! and the oldest of them was handed over less than [`PATIENCE`] ago. So an idle cluster is served
-//! in exact turns, a prompt worker gets several connections on the way at once (Node's primary
-//! allows one, which costs a third of the throughput), and a worker whose event loop is stuck gets
-//! no more until it answers.
-//!
-//! A worker that *refuses* (it is at its `maxConnections`, or out of descriptors) is set aside for
-//! a moment that doubles from [`ASIDE_FIRST`] to [`ASIDE_LONGEST`]; Node's primary offers it the
-//! same connection again at once, and spins when all refuse.
-//!
-//! When nobody is free the primary accepts nothing: what waits, waits in the kernel's backlog,
-//! where no crash can lose it.
+//! The members of one listener, who of them is free, and in which order they are served.
 
+use super::recount::Recount;
 use crate::time::Millis;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -27,11 +14,23 @@ pub const ASIDE_FIRST: Duration = Duration::from_millis(5);
 /// The longest that a worker is set aside.
 pub const ASIDE_LONGEST: Duration = Duration::from_millis(80);
 
+/// Who of the free workers gets the next connection?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Order {
+    /// Whose turn it is.
+    #[default]
+    Turns,
+    /// Who holds the fewest connections, as far as is known; of those, whose turn it is.
+    Least,
+}
+
 /// The members of one listener and whose turn it is.
 #[derive(Debug, Clone)]
 pub struct Rotation<W> {
     members: Vec<Member<W>>,
     turn: usize,
+    order: Order,
+    recount: Recount,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +38,8 @@ struct Member<W> {
     worker: W,
     /// When each unanswered connection was handed over, oldest first.
     unanswered: VecDeque<Millis>,
+    /// Connections it has answered for and may still hold: never fewer than it does.
+    held: usize,
     refusals: u32,
     aside_until: Option<Millis>,
 }
@@ -54,20 +55,44 @@ pub enum Answer {
 
 impl<W> Default for Rotation<W> {
     fn default() -> Self {
+        Self::with_order(Order::default())
+    }
+}
+
+impl<W> Rotation<W> {
+    /// Nobody yet, to be served in this order.
+    #[must_use]
+    pub fn with_order(order: Order) -> Self {
         Self {
             members: Vec::new(),
             turn: 0,
+            order,
+            recount: Recount::default(),
         }
     }
 }
 
 impl<W: Copy + PartialEq> Rotation<W> {
+    /// In which order they are served.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Serves in another order from now on. Where connections cannot be counted, [`Order::Least`]
+    /// must not be left on: what is believed to be held would only grow, and a worker that
+    /// joins later would get everything.
+    pub fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
     /// Adds a worker at the end of the round. Adding it twice changes nothing.
     pub fn add(&mut self, worker: W) {
         if !self.contains(worker) {
             self.members.push(Member {
                 worker,
                 unanswered: VecDeque::new(),
+                held: 0,
                 refusals: 0,
                 aside_until: None,
             });
@@ -88,6 +113,11 @@ impl<W: Copy + PartialEq> Rotation<W> {
     #[must_use]
     pub fn contains(&self, worker: W) -> bool {
         self.position(worker).is_some()
+    }
+
+    /// Who is in the round, in its order.
+    pub fn workers(&self) -> impl Iterator<Item = W> {
+        self.members.iter().map(|member| member.worker)
     }
 
     /// How many workers are in the round.
@@ -117,13 +147,18 @@ impl<W: Copy + PartialEq> Rotation<W> {
         self.members.iter().any(|member| member.is_free(now))
     }
 
-    /// Gives the next connection to the worker whose turn it is, and remembers that it has not
-    /// answered. `None` when nobody is free.
+    /// Gives the next connection to the free worker that the [`Order`] names, and remembers that it
+    /// has not answered. `None` when nobody is free.
     pub fn next(&mut self, now: Millis) -> Option<W> {
         let count = self.members.len();
-        let index = (0..count)
+        let mut free = (0..count)
             .map(|step| (self.turn + step) % count)
-            .find(|index| self.members[*index].is_free(now))?;
+            .filter(|index| self.members[*index].is_free(now));
+        let index = match self.order {
+            Order::Turns => free.next(),
+            // The first of equals: so they take turns.
+            Order::Least => free.min_by_key(|index| self.members[*index].load()),
+        }?;
         self.turn = (index + 1) % count;
         let member = &mut self.members[index];
         member.aside_until = None;
@@ -140,6 +175,7 @@ impl<W: Copy + PartialEq> Rotation<W> {
         member.unanswered.pop_front();
         match answer {
             Answer::Taken => {
+                member.held = member.held.saturating_add(1);
                 member.refusals = 0;
                 member.aside_until = None;
             }
@@ -151,6 +187,47 @@ impl<W: Copy + PartialEq> Rotation<W> {
                 member.aside_until = Some(now.plus(aside));
             }
         }
+    }
+
+    /// Whether it is worth counting, before the next connection is given, what each worker holds:
+    /// the order is [`Order::Least`], there is a choice, none of the choices is known to hold
+    /// nothing, and the last count was long enough ago (see [`EVERY`](super::EVERY) and
+    /// [`SHARE`](super::SHARE)). Then say [`set_held`](Self::set_held) for each worker, and
+    /// [`counted`](Self::counted).
+    #[must_use]
+    pub fn needs_count(&self, now: Millis) -> bool {
+        if self.order == Order::Turns || !self.recount.is_due(now) {
+            return false;
+        }
+        let mut free = 0;
+        for member in self.members.iter().filter(|member| member.is_free(now)) {
+            if member.load() == 0 {
+                return false;
+            }
+            free += 1;
+        }
+        free > 1
+    }
+
+    /// A worker holds this many of the connections that it has answered for; those on their way to
+    /// it are not among them. From here on each that it takes adds one.
+    pub fn set_held(&mut self, worker: W, count: usize) {
+        if let Some(index) = self.position(worker) {
+            self.members[index].held = count;
+        }
+    }
+
+    /// How many connections a worker holds at most, those on their way to it included; 0 for one
+    /// that is not in the round.
+    #[must_use]
+    pub fn load(&self, worker: W) -> usize {
+        self.position(worker)
+            .map_or(0, |index| self.members[index].load())
+    }
+
+    /// All were counted, which took `cost` and was over at `now`.
+    pub fn counted(&mut self, now: Millis, cost: Duration) {
+        self.recount.counted(now, cost);
     }
 
     /// When a worker that was set aside may be asked again: the only thing here that no message
@@ -169,6 +246,10 @@ impl<W: Copy + PartialEq> Rotation<W> {
 }
 
 impl<W> Member<W> {
+    fn load(&self) -> usize {
+        self.held.saturating_add(self.unanswered.len())
+    }
+
     fn is_free(&self, now: Millis) -> bool {
         if self.aside_until.is_some_and(|until| now < until) {
             return false;
@@ -189,7 +270,7 @@ mod tests {
     const NOW: Millis = Millis(1000);
 
     fn rotation(workers: std::ops::Range<u32>) -> Rotation<u32> {
-        let mut rotation = Rotation::default();
+        let mut rotation = Rotation::with_order(Order::Turns);
         workers.for_each(|worker| rotation.add(worker));
         rotation
     }
@@ -268,5 +349,82 @@ mod tests {
         rotation.remove(1);
         rotation.remove(2);
         assert_eq!(rotation.next(NOW), None);
+    }
+    fn least(held: &[usize]) -> Rotation<usize> {
+        let mut rotation = Rotation::with_order(Order::Least);
+        for (worker, count) in held.iter().enumerate() {
+            rotation.add(worker);
+            rotation.set_held(worker, *count);
+        }
+        rotation
+    }
+
+    fn take(rotation: &mut Rotation<usize>) -> usize {
+        let worker = rotation.next(NOW).unwrap();
+        rotation.answered(worker, Answer::Taken, NOW);
+        worker
+    }
+
+    #[test]
+    fn the_fewest_are_filled_up_first_and_then_equals_take_turns() {
+        let mut rotation = least(&[5, 2, 3, 2]);
+        let order: Vec<usize> = (0..9).map(|_| take(&mut rotation)).collect();
+        // Fill 1 and 3 to 3 each, then 1, 2, 3 to 5 each, in the order of turns.
+        assert_eq!(order, [1, 3, 1, 2, 3, 1, 2, 3, 0]);
+        let held: Vec<usize> = (0..4).map(|worker| rotation.load(worker)).collect();
+        assert_eq!(held, [6, 5, 5, 5]);
+    }
+
+    #[test]
+    fn idle_workers_take_exact_turns_in_both_orders() {
+        let mut rotation = least(&[0, 0, 0]);
+        for turn in 0..30 {
+            assert_eq!(take(&mut rotation), turn % 3);
+            for worker in 0..3 {
+                rotation.set_held(worker, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_on_the_way_counts_and_what_is_refused_does_not() {
+        let mut rotation = least(&[1, 0]);
+        assert_eq!(rotation.next(NOW), Some(1));
+        assert_eq!(rotation.load(1), 1);
+        rotation.answered(1, Answer::Refused, NOW);
+        assert_eq!(rotation.load(1), 0);
+        assert_eq!(take(&mut rotation), 0, "the other one is set aside");
+        assert_eq!((rotation.load(0), rotation.load(1)), (2, 0));
+        assert_eq!(rotation.load(7), 0);
+        rotation.set_held(7, 3);
+        assert_eq!(rotation.load(7), 0, "not in the round");
+    }
+
+    #[test]
+    fn a_stuck_worker_gets_none_although_it_holds_least() {
+        let mut rotation = least(&[9, 0]);
+        assert_eq!(rotation.next(NOW), Some(1));
+        let later = NOW.plus(PATIENCE);
+        assert_eq!(rotation.next(later), Some(0));
+    }
+
+    #[test]
+    fn counting_is_asked_for_only_where_it_can_change_the_choice() {
+        let cost = Duration::from_millis(1);
+        assert!(least(&[1, 1]).needs_count(NOW));
+        assert!(!least(&[1, 0]).needs_count(NOW), "one holds nothing at all");
+        assert!(!least(&[1]).needs_count(NOW), "there is no choice");
+        assert!(!least(&[]).needs_count(NOW));
+        let mut rotation = least(&[1, 1]);
+        rotation.set_order(Order::Turns);
+        assert_eq!(rotation.order(), Order::Turns);
+        assert!(!rotation.needs_count(NOW), "it does not matter");
+        rotation.set_order(Order::Least);
+        rotation.counted(NOW, cost);
+        assert!(!rotation.needs_count(NOW));
+        let later = NOW.plus(cost * 19);
+        assert!(rotation.needs_count(later));
+        rotation.answered(0, Answer::Refused, later);
+        assert!(!rotation.needs_count(later), "the only other is set aside");
     }
 }

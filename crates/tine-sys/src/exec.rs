@@ -1,0 +1,117 @@
+//! Another program in place of this one, in the same process.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// Replaces the program of this process by another (execve(2)). Returns only if that failed, with
+/// the kernel's errno; this program then runs on as if nothing had been tried.
+///
+/// `program` is the path of the file, looked up from the working directory if it is relative;
+/// `argv` begins with its name; `env` is the whole environment as `KEY=VALUE`.
+///
+/// What stays: the process and its number, its parent and its **children** (the new image may wait
+/// for them), its working directory, user, session and group, limits, scheduling policy, whether
+/// it is a child subreaper, and every descriptor without close-on-exec
+/// ([`keep_over_exec`](crate::inherited::keep_over_exec)), under its number. What this image wrote
+/// into its own buffers and did not flush is lost, as is everything else in its memory.
+///
+/// - **Threads**: all others end without notice, wherever they are. A child with a
+///   [parent death signal](crate::spawn::Spawn::parent_death_signal) gets it now if the thread that
+///   started it is not the one that calls this (prctl(2), `PR_SET_PDEATHSIG`); so call
+///   this from that thread, or start children that are to be kept without it.
+/// - **Signals**: none is blocked in the new image, although the calling thread may block some.
+///   Those this one handles are back to their default, those it ignores stay ignored, except
+///   SIGPIPE, which is back to its default, as for [`spawn`](crate::spawn::spawn). A signal that is
+///   pending stays so until the mask is emptied, just before: then it has the effect that it has
+///   in this image.
+/// - **Other callers of this**: two threads must not call this at once. One wins, but the SIGPIPE
+///   action of the loser is not defined.
+#[must_use = "it has failed if it returns"]
+pub fn replace(program: &CStr, argv: &[CString], env: &[CString]) -> io::Error {
+    let argv = pointers(argv);
+    let env = pointers(env);
+    let pipe = PipeSignalReset::new();
+    let mask = MaskEmptied::new();
+    // SAFETY: a C string and two null-terminated arrays of C strings, all alive.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    let error = io::Error::last_os_error();
+    drop(mask);
+    drop(pipe);
+    error
+}
+
+/// Pointers to each string and a null at the end. Valid as long as the strings are.
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    let each = strings.iter().map(|s| s.as_ptr());
+    each.chain([ptr::null()]).collect()
+}
+
+/// SIGPIPE has a handler that does nothing while this lives, if it was ignored: execve(2) sets
+/// handled signals to their default, and until then no write of another thread ends the process.
+struct PipeSignalReset {
+    before: Option<libc::sigaction>,
+}
+
+extern "C" fn nothing(_signal: c_int) {}
+
+impl PipeSignalReset {
+    fn new() -> Self {
+        let Some(before) = pipe_action(None) else {
+            return Self { before: None };
+        };
+        if before.sa_sigaction != libc::SIG_IGN {
+            return Self { before: None };
+        }
+        let mut handled = before;
+        handled.sa_sigaction = nothing as extern "C" fn(c_int) as libc::sighandler_t;
+        handled.sa_flags = libc::SA_RESTART;
+        let before = pipe_action(Some(&handled));
+        Self { before }
+    }
+}
+
+impl Drop for PipeSignalReset {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            pipe_action(Some(before));
+        }
+    }
+}
+
+/// What SIGPIPE does, and what it is to do from now on.
+fn pipe_action(new: Option<&libc::sigaction>) -> Option<libc::sigaction> {
+    let new = new.map_or(ptr::null(), ptr::from_ref);
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: reads a structure or nothing, writes into one; the handler does nothing.
+    let result = unsafe { libc::sigaction(libc::SIGPIPE, new, old.as_mut_ptr()) };
+    // SAFETY: all zeros is a valid one too.
+    (result == 0).then_some(unsafe { old.assume_init() })
+}
+
+/// No signal of this thread is blocked while this lives.
+struct MaskEmptied {
+    before: libc::sigset_t,
+}
+
+impl MaskEmptied {
+    fn new() -> Self {
+        let mut empty = MaybeUninit::<libc::sigset_t>::zeroed();
+        // SAFETY: writes into the set.
+        unsafe { libc::sigemptyset(empty.as_mut_ptr()) };
+        let mut before = empty;
+        // SAFETY: a set that was made empty, and another that is overwritten; this thread only.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, empty.as_ptr(), before.as_mut_ptr()) };
+        // SAFETY: was made empty above, whatever the call has written since.
+        let before = unsafe { before.assume_init() };
+        Self { before }
+    }
+}
+
+impl Drop for MaskEmptied {
+    fn drop(&mut self) {
+        // SAFETY: reads a live set; the old one is not asked for.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
+    }
+}
