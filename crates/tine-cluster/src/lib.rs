@@ -17,12 +17,19 @@
 //! | How does a Rust program join? | `worker/` |
 #![forbid(unsafe_code)]
 
+pub mod cluster;
+mod error;
+mod handle;
+mod message;
 pub mod primary;
+mod request;
 pub mod worker;
 
-pub use primary::{
-    Event, ForkError, Launch, ListeningAddress, Policy, Primary, Seat, Settings, Sharing,
-    SteeringReport, WorkerId,
-};
-pub use tine_ipc::Dialect;
+pub use cluster::{Cluster, Event, Events, Setup, Stdio, WorkerProcess};
+pub use error::{RequestError, SendError};
+pub use handle::Handle;
+pub use message::Message;
+pub use primary::{ForkError, ListeningAddress, Policy, Sharing, SteeringReport, WorkerId};
+pub use request::RequestId;
+pub use tine_ipc::{Body, BodyError, Dialect, Serialization};
 pub use tine_sys::reap::ExitStatus;

@@ -3,7 +3,7 @@
 mod support;
 
 use support::Cluster;
-use tine_cluster::{Event, Policy};
+use tine_cluster::primary::{Event, Policy};
 use tine_testkit::{Runtime, Signal, process};
 
 const SERVER: &str = r"
@@ -11,7 +11,7 @@ const http = require('http');
 http.createServer((request, response) => response.end('pid ' + process.pid)).listen(process.env.PORT);
 ";
 
-fn two(policy: Policy, node: Runtime, script: &str) -> (Cluster, [tine_cluster::WorkerId; 2]) {
+fn two(policy: Policy, node: Runtime, script: &str) -> (Cluster, [tine_cluster::primary::WorkerId; 2]) {
     let mut cluster = Cluster::new(policy, node, script);
     let workers = [cluster.fork(0), cluster.fork(1)];
     workers
@@ -68,7 +68,7 @@ fn what_waits_in_a_seat_that_nobody_takes_goes_to_the_others() {
     });
     process::signal(gone_pid, Signal::KILL).unwrap();
     cluster.until_exit(gone);
-    cluster.primary.release_seat(tine_cluster::Seat(0));
+    cluster.primary.release_seat(tine_cluster::primary::Seat(0));
     assert_eq!(cluster.answers(asked), [other_pid; 20]);
 }
 
@@ -128,15 +128,15 @@ fn a_worker_out_of_descriptors_is_passed_over_and_asked_again_later() {
         let json = format!("\"{word}\"");
         cluster.until(word, |_, seen| {
             let said =
-                |event: &&Event| matches!(event, Event::Message { json: j, .. } if *j == json);
+                |event: &&Event| matches!(event, Event::Message { message, .. } if message.body().as_json() == Some(&json));
             (seen.iter().filter(said).count() == count).then_some(())
         });
     };
-    assert!(cluster.primary.send(hungry, "\"eat\""));
+    cluster.send(hungry, "\"eat\"");
     told(&mut cluster, "full", 1);
     let asked: Vec<_> = (0..20).map(|_| cluster.ask("/")).collect();
     assert_eq!(cluster.answers(asked), [other_pid; 20]);
-    assert!(cluster.primary.send(hungry, "\"spew\""));
+    cluster.send(hungry, "\"spew\"");
     told(&mut cluster, "empty", 1);
     let end = std::time::Instant::now() + support::DEADLINE;
     loop {
@@ -242,7 +242,7 @@ fn what_waits_in_a_seat_waits_on_when_there_are_no_others() {
     let asked: Vec<_> = (0..10).map(|_| cluster.ask("/")).collect();
     process::signal(pid, Signal::KILL).unwrap();
     cluster.until_exit(only);
-    cluster.primary.release_seat(tine_cluster::Seat(0));
+    cluster.primary.release_seat(tine_cluster::primary::Seat(0));
     let next = cluster.fork(0);
     cluster.until_listening(next);
     let next_pid = cluster.pid(next);
@@ -317,7 +317,7 @@ fn a_seat_that_is_left_while_nobody_listens_is_emptied_by_whoever_comes_first() 
     workers
         .iter()
         .for_each(|worker| cluster.until_exit(*worker));
-    cluster.primary.release_seat(tine_cluster::Seat(0));
+    cluster.primary.release_seat(tine_cluster::primary::Seat(0));
     let next = cluster.fork(1);
     cluster.until_listening(next);
     let next_pid = cluster.pid(next);
@@ -342,7 +342,7 @@ fn a_worker_that_backs_off_moves_no_sticky_client_but_its_own() {
     let gone = cluster.pid(workers[0]);
     process::signal(gone, Signal::KILL).unwrap();
     cluster.until_exit(workers[0]);
-    cluster.primary.lend_seat(tine_cluster::Seat(0));
+    cluster.primary.lend_seat(tine_cluster::primary::Seat(0));
     let during = ask_all(&mut cluster);
     let back = cluster.fork(0);
     cluster.until_listening(back);
@@ -404,7 +404,7 @@ fn a_worker_without_a_descriptor_for_its_socket_is_told_so() {
         };
         let pid = cluster.primary.pid(only);
         rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
-        assert!(cluster.primary.send(only, "0"));
+        cluster.send(only, "0");
         cluster.until_exit(only);
         let code = cluster.seen.iter().find_map(|event| match event {
             Event::Exit { status, .. } => Some(*status),
@@ -437,7 +437,7 @@ fn a_worker_cannot_close_what_is_not_its_own() {
         cluster.until_listening(server);
         process::signal(cluster.pid(server), Signal::KILL).unwrap();
         cluster.until_exit(server);
-        assert!(cluster.primary.send(meddler, "0"));
+        cluster.send(meddler, "0");
         cluster.until("the meddler's word", |_, seen| {
             seen.iter()
                 .any(|event| matches!(event, Event::Message { .. }))

@@ -1,9 +1,12 @@
 //! Which descriptor belongs to which message, and who acknowledged what?
 
+use crate::body::{Body, BodyError};
 use crate::dialect::Dialect;
-use crate::encode::{self, NativeKind};
-use crate::frame::Lines;
-use crate::message::{Cluster, HandleType, Line, read_line};
+use crate::encode::{self, NativeKind, SentHandle};
+use crate::frame::{Broken, Splitter};
+use crate::message::{Cluster, Envelope, Frame, HandleType, Line, read_frame, read_line};
+use crate::queue::{Mark, Queue};
+use crate::serialization::Serialization;
 use crate::unclaimed::Unclaimed;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -36,11 +39,18 @@ pub struct Token(pub u64);
 
 /// A descriptor that came with a message.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Handle {
     /// What the sender calls it.
     pub kind: HandleType,
     /// The descriptor itself, close-on-exec.
     pub fd: OwnedFd,
+    /// For a connection that a `net.Server` of the sender accepted: the server's name in
+    /// `NODE_SOCKET_NOTIFY_CLOSE` and `NODE_SOCKET_GET_COUNT`, which the sender will ask about it.
+    /// Its server does not close before the answer [`socket_all_closed`](encode::socket_all_closed).
+    pub key: Option<String>,
+    /// For a UDP socket: `udp4` or `udp6`.
+    pub datagram_type: Option<String>,
 }
 
 /// What came in.
@@ -50,10 +60,11 @@ pub enum Event {
     /// A message of the cluster protocol, with the descriptor that came with it.
     Cluster(Box<Cluster>, Option<OwnedFd>),
     /// A message of the user, or an internal one that this crate does not know, as it stood on
-    /// the wire (bytes that are not UTF-8 replaced by U+FFFD, as Node does).
+    /// the wire (in JSON, bytes that are not UTF-8 are replaced by U+FFFD, as Node does).
     Message {
-        /// The JSON text.
-        json: String,
+        /// Its content. In [`Serialization::Advanced`] it may turn out on reading that it cannot
+        /// be decoded; the channel is none the worse for it.
+        body: Body,
         /// Whether Node would deliver it as `internalMessage`.
         internal: bool,
         /// The descriptor that came with it.
@@ -75,7 +86,13 @@ pub enum ProtocolError {
         /// Its first characters.
         begin: String,
     },
-    /// A line longer than [`Limits::message`].
+    /// A frame whose content is not in V8's format, version 13 to 16. A Node primary dies of it.
+    #[error("the peer sent a message that is not in V8's format, version 13 to 16: {begin:02x?}")]
+    NotV8 {
+        /// Its first bytes.
+        begin: Vec<u8>,
+    },
+    /// A message longer than [`Limits::message`].
     #[error("the peer sent a message longer than {limit} bytes")]
     TooLong {
         /// The limit in force.
@@ -100,15 +117,6 @@ pub struct Transmit<'a> {
     pub only_when_drained: bool,
 }
 
-#[derive(Debug)]
-struct Segment {
-    bytes: Vec<u8>,
-    written: usize,
-    handle: Option<(Token, Arc<OwnedFd>)>,
-    /// Acknowledgements among the bytes.
-    answers: usize,
-}
-
 /// One end of an IPC channel, without its socket.
 ///
 /// Give it each read with [`receive_fd`](Self::receive_fd) and then
@@ -122,30 +130,22 @@ struct Segment {
 #[derive(Debug, Default)]
 pub struct Channel {
     dialect: Dialect,
+    serialization: Serialization,
     limits: Limits,
-    lines: Lines,
+    pub(crate) splitter: Splitter,
     failed: Option<ProtocolError>,
-    unclaimed: Unclaimed,
+    pub(crate) unclaimed: Unclaimed,
     events: VecDeque<Event>,
-    out: VecDeque<Segment>,
-    out_bytes: usize,
-    /// Acknowledgements among the queued bytes.
-    answers: usize,
-    /// Handles written and not acknowledged. The copy is kept until then, so that the open file
-    /// cannot vanish while it is in flight (it does on macOS).
-    in_flight: VecDeque<(Token, Arc<OwnedFd>)>,
-    /// Bytes were written without a descriptor, and nobody has said that they were read.
-    plain_unread: bool,
+    pub(crate) queue: Queue,
 }
 
-const ACK: &[u8] = b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n";
-const NACK: &[u8] = b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n";
-
-/// Plain messages are joined into writes of at most about this many bytes.
-const JOIN: usize = 64 * 1024;
+/// Bun's advanced serialization is JavaScriptCore's format, which nothing but Bun speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Bun's serialization `advanced` is a format of its own: use `json` with it")]
+pub struct NoCommonSerialization;
 
 impl Channel {
-    /// A channel whose peer is Node until its bytes say otherwise.
+    /// A channel in [`Serialization::Json`] whose peer is Node until its bytes say otherwise.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl Channel {
         }
     }
 
-    /// A channel to a peer of a known runtime.
+    /// A channel in [`Serialization::Json`] to a peer of a known runtime.
     #[must_use]
     pub fn with_dialect(limits: Limits, dialect: Dialect) -> Self {
         Self {
@@ -163,10 +163,35 @@ impl Channel {
         }
     }
 
+    /// A channel to a peer of a known runtime.
+    ///
+    /// # Errors
+    /// For Bun in [`Serialization::Advanced`].
+    pub fn with(
+        limits: Limits,
+        dialect: Dialect,
+        serialization: Serialization,
+    ) -> Result<Self, NoCommonSerialization> {
+        if dialect == Dialect::Bun && serialization == Serialization::Advanced {
+            return Err(NoCommonSerialization);
+        }
+        Ok(Self {
+            serialization,
+            splitter: Splitter::new(serialization),
+            ..Self::with_dialect(limits, dialect)
+        })
+    }
+
     /// The runtime at the other end, as far as known.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The format of the messages.
+    #[must_use]
+    pub fn serialization(&self) -> Serialization {
+        self.serialization
     }
 
     /// Takes a descriptor that came with the bytes about to be given to
@@ -193,32 +218,39 @@ impl Channel {
     /// messages are whole is closed, so that no later message gets it.
     ///
     /// # Errors
-    /// When the peer broke the protocol: now, and at every later call. Events of the lines before
-    /// it are still there.
+    /// When the peer broke the protocol: now, and at every later call. Events of the messages
+    /// before it are still there.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let mut lines = std::mem::take(&mut self.lines);
+        let mut splitter = std::mem::take(&mut self.splitter);
         let limit = self.limits.message;
         let mut failed = None;
-        let fed = lines.feed(bytes, limit, |line| {
+        let fed = splitter.feed(bytes, limit, |message| {
             if failed.is_none() {
-                failed = self.line(line).err();
+                failed = match self.serialization {
+                    Serialization::Json => self.line(message),
+                    Serialization::Advanced => self.frame(message),
+                }
+                .err();
                 self.unclaimed.message_ended();
             }
         });
-        self.lines = lines;
-        if fed.is_err() {
-            failed.get_or_insert(ProtocolError::TooLong { limit });
+        self.splitter = splitter;
+        if let Err(broken) = fed {
+            failed.get_or_insert(match broken {
+                Broken::TooLong => ProtocolError::TooLong { limit },
+                Broken::NotV8 { begin } => ProtocolError::NotV8 { begin },
+            });
         }
         if let Some(error) = failed {
-            self.lines = Lines::default();
+            self.splitter = Splitter::new(self.serialization);
             self.unclaimed.clear();
             self.failed = Some(error.clone());
             return Err(error);
         }
-        self.unclaimed.read_ended(self.lines.pending() > 0);
+        self.unclaimed.read_ended(self.splitter.pending() > 0);
         Ok(())
     }
 
@@ -231,30 +263,12 @@ impl Channel {
             self.dialect = Dialect::Bun;
         }
         let text = String::from_utf8_lossy(line);
-        self.text(&text, bun)
-    }
-
-    fn text(&mut self, text: &str, bun: bool) -> Result<(), ProtocolError> {
-        let not_json = || ProtocolError::NotJson {
-            begin: text.chars().take(80).collect(),
-        };
-        match read_line(text, bun).map_err(|_| not_json())? {
-            Line::Acknowledged { taken } => {
-                // Node's retransmission acknowledges twice: one without a handle is let pass.
-                if let Some((token, _)) = self.in_flight.pop_front() {
-                    self.events.push_back(if taken {
-                        Event::HandleTaken(token)
-                    } else {
-                        Event::HandleRefused(token)
-                    });
-                }
-            }
+        match read_line(&text, bun).map_err(|_| not_json(&text))? {
+            Line::Acknowledged { taken } => self.acknowledged(taken),
             Line::Cluster {
                 message,
                 has_handle: false,
-            } => {
-                self.events.push_back(Event::Cluster(message, None));
-            }
+            } => self.events.push_back(Event::Cluster(message, None)),
             Line::Cluster {
                 message,
                 has_handle: true,
@@ -263,78 +277,90 @@ impl Channel {
                     self.events.push_back(Event::Cluster(message, Some(fd)));
                 }
             }
-            Line::WithHandle { kind, message } => {
+            Line::WithHandle(envelope) => {
                 if let Some(fd) = self.claim()? {
-                    self.inside_envelope(kind, message, fd)?;
+                    self.inside_envelope(envelope, fd)?;
                 }
             }
             Line::Other { internal } => self.events.push_back(Event::Message {
-                json: text.to_owned(),
                 internal: internal || bun,
+                body: Body::of_line(text.into_owned()),
                 handle: None,
             }),
         }
         Ok(())
     }
 
-    /// The descriptor of a message that says it has one; answers ACK or NACK.
-    fn claim(&mut self) -> Result<Option<OwnedFd>, ProtocolError> {
-        let fd = self.unclaimed.claim();
-        let limit = self.limits.unread_answers;
-        if self.answers >= limit {
-            return Err(ProtocolError::DoesNotRead { limit });
-        }
-        self.push_plain(if fd.is_some() { ACK } else { NACK });
-        self.answers += 1;
-        if let Some(last) = self.out.back_mut() {
-            last.answers += 1;
-        }
-        Ok(fd)
-    }
-
     fn inside_envelope(
         &mut self,
-        mut kind: HandleType,
-        mut message: &str,
+        mut envelope: Envelope<'_>,
         fd: OwnedFd,
     ) -> Result<(), ProtocolError> {
+        let mut seen_as_internal = true;
         // Node wraps a connection that it sends again twice.
         for _ in 0..2 {
-            let parsed = read_line(message, false).map_err(|_| ProtocolError::NotJson {
-                begin: message.chars().take(80).collect(),
-            })?;
-            match parsed {
-                Line::WithHandle {
-                    kind: inner_kind,
-                    message: inner,
-                } => {
-                    (kind, message) = (inner_kind, inner);
-                }
+            match read_line(envelope.message, false).map_err(|_| not_json(envelope.message))? {
+                Line::WithHandle(inner) => envelope = inner,
                 Line::Cluster { message, .. } => {
                     self.events.push_back(Event::Cluster(message, Some(fd)));
                     return Ok(());
                 }
                 Line::Other { internal } => {
-                    let json = message.to_owned();
-                    let handle = Some(Handle { kind, fd });
-                    self.events.push_back(Event::Message {
-                        json,
-                        internal,
-                        handle,
-                    });
-                    return Ok(());
+                    seen_as_internal = internal;
+                    break;
                 }
                 // An acknowledgement in an envelope is no acknowledgement.
                 Line::Acknowledged { .. } => break,
             }
         }
-        let handle = Some(Handle { kind, fd });
         self.events.push_back(Event::Message {
-            json: message.to_owned(),
-            internal: true,
-            handle,
+            body: Body::of_line(envelope.message.to_owned()),
+            internal: seen_as_internal,
+            handle: Some(envelope.handle(fd)),
         });
         Ok(())
+    }
+
+    /// One frame of [`Serialization::Advanced`], known to have a header.
+    fn frame(&mut self, frame: &[u8]) -> Result<(), ProtocolError> {
+        match read_frame(frame) {
+            Frame::Acknowledged { taken } => self.acknowledged(taken),
+            Frame::Cluster(message) => self.events.push_back(Event::Cluster(message, None)),
+            Frame::WithHandle(envelope) => {
+                if let Some(fd) = self.claim()? {
+                    self.events.push_back(envelope.event(fd));
+                }
+            }
+            Frame::Other { internal } => self.events.push_back(Event::Message {
+                body: Body::of_frame(frame.to_vec()),
+                internal,
+                handle: None,
+            }),
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, taken: bool) {
+        // Node's retransmission acknowledges twice: one without a handle is let pass.
+        if let Some(token) = self.queue.acknowledged() {
+            self.events.push_back(if taken {
+                Event::HandleTaken(token)
+            } else {
+                Event::HandleRefused(token)
+            });
+        }
+    }
+
+    /// The descriptor of a message that says it has one; answers ACK or NACK.
+    fn claim(&mut self) -> Result<Option<OwnedFd>, ProtocolError> {
+        let fd = self.unclaimed.claim();
+        let limit = self.limits.unread_answers;
+        if self.queue.answers() >= limit {
+            return Err(ProtocolError::DoesNotRead { limit });
+        }
+        let answer = encode::answer(self.serialization, fd.is_some());
+        self.queue.push_answer(answer);
+        Ok(fd)
     }
 
     /// What has come in, in the order in which it was sent.
@@ -345,13 +371,14 @@ impl Channel {
     /// Bytes of a message that has begun to arrive and is not whole.
     #[must_use]
     pub fn half_received(&self) -> usize {
-        self.lines.pending()
+        self.splitter.pending()
     }
 
     /// Queues a cluster message, as made by [`encode`].
     pub fn send_cluster(&mut self, message: &[u8]) {
-        let line = encode::plain(self.dialect, message);
-        self.push_plain(&line);
+        if let Ok(message) = encode::plain(self.serialization, self.dialect, message) {
+            self.queue.push_plain(&[&message]);
+        }
     }
 
     /// Queues a cluster message with a descriptor. The same descriptor may be given to several
@@ -363,99 +390,108 @@ impl Channel {
         fd: Arc<OwnedFd>,
         token: Token,
     ) {
-        let bytes = encode::with_handle(self.dialect, message, kind);
-        self.push(Segment {
-            bytes,
-            written: 0,
-            handle: Some((token, fd)),
-            answers: 0,
-        });
-    }
-
-    /// Queues a message of the user: one JSON text. Line feeds inside it (legal between tokens)
-    /// become spaces.
-    pub fn send_message(&mut self, json: &str) {
-        let mut line = json.as_bytes().to_vec();
-        for byte in &mut line {
-            if *byte == b'\n' {
-                *byte = b' ';
+        match encode::with_handle(self.serialization, self.dialect, message, kind) {
+            Ok(bytes) => {
+                self.queue.push_handle(bytes, token, fd);
             }
+            // Not a JSON text, so not made by `encode`: no peer will ever answer for it.
+            Err(_) => self.events.push_back(Event::HandleRefused(token)),
         }
-        line.push(b'\n');
-        self.push_plain(&line);
     }
 
-    fn push_plain(&mut self, line: &[u8]) {
-        if let Some(last) = self.out.back_mut()
-            && last.handle.is_none()
-            && last.bytes.len() + line.len() <= JOIN
-        {
-            self.out_bytes += line.len();
-            last.bytes.extend_from_slice(line);
-            return;
+    /// Queues a message of the user. It is in the kernel's hands once [`written`](Self::written)
+    /// has reached the mark that this returns.
+    ///
+    /// # Errors
+    /// When the body is written in the other serialization and cannot be converted: V8's format
+    /// holds values that JSON does not. Then nothing is queued.
+    pub fn send(&mut self, body: &Body) -> Result<Mark, BodyError> {
+        if body.serialization() != self.serialization {
+            return self.send(&body.converted(self.serialization)?);
         }
-        self.push(Segment {
-            bytes: line.to_vec(),
-            written: 0,
-            handle: None,
-            answers: 0,
-        });
+        let bytes = body.as_bytes();
+        Ok(match self.serialization {
+            Serialization::Json => self.queue.push_plain(&[bytes, b"\n"]),
+            Serialization::Advanced => {
+                let length = encode::length(bytes)?;
+                self.queue.push_plain(&[&length, bytes])
+            }
+        })
     }
 
-    fn push(&mut self, segment: Segment) {
-        self.out_bytes += segment.bytes.len();
-        self.out.push_back(segment);
+    /// Queues a message of the user with a descriptor, which becomes an object of this kind at
+    /// the receiver. It must be non-blocking, and a socket: Node aborts when it is given a file.
+    /// The same descriptor may be given to several channels. It is heard of again as
+    /// [`Event::HandleTaken`] or [`Event::HandleRefused`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and for what the peer's runtime is known to die of. Then nothing
+    /// is queued.
+    pub fn send_with_handle(
+        &mut self,
+        body: &Body,
+        kind: SentHandle,
+        fd: Arc<OwnedFd>,
+        token: Token,
+    ) -> Result<Mark, BodyError> {
+        if self.dialect == Dialect::Bun && matches!(kind, SentHandle::Native(_)) {
+            return Err(BodyError::Handle(kind.word()));
+        }
+        let bytes = if body.serialization() == self.serialization {
+            encode::envelope(body, kind)?
+        } else {
+            encode::envelope(&body.converted(self.serialization)?, kind)?
+        };
+        Ok(self.queue.push_handle(bytes, token, fd))
     }
 
     /// What to write next, or `None` when all is written.
     #[must_use]
     pub fn poll_transmit(&self) -> Option<Transmit<'_>> {
-        let segment = self.out.front()?;
+        let segment = self.queue.front()?;
         // The first write, however short, takes the descriptor along; the rest goes without.
         let fd = segment.handle.as_ref();
         Some(Transmit {
-            bytes: &segment.bytes[segment.written..],
+            bytes: segment.unwritten(),
             fd: fd.map(|(_, fd)| fd.as_fd()),
-            only_when_drained: fd.is_some() && self.dialect == Dialect::Deno && self.plain_unread,
+            only_when_drained: fd.is_some()
+                && self.dialect == Dialect::Deno
+                && self.queue.plain_unread,
         })
     }
 
     /// Says that the peer has read everything that was written.
     pub fn drained(&mut self) {
-        self.plain_unread = false;
+        self.queue.plain_unread = false;
     }
 
     /// Says that the first `count` bytes of the last [`Transmit`] were written.
     pub fn transmitted(&mut self, count: usize) {
-        let Some(segment) = self.out.front_mut() else {
-            return;
-        };
-        if count == 0 {
-            return;
-        }
-        match segment.handle.take() {
-            Some(handle) => self.in_flight.push_back(handle),
-            // Also the rest of a message whose beginning took the descriptor.
-            None => self.plain_unread = true,
-        }
-        let count = count.min(segment.bytes.len() - segment.written);
-        segment.written += count;
-        self.out_bytes -= count;
-        if segment.written == segment.bytes.len() {
-            self.answers -= segment.answers;
-            self.out.pop_front();
-        }
+        self.queue.transmitted(count);
+    }
+
+    /// How far the writing has come: a message is in the kernel's hands once this is not below
+    /// the mark that its `send` returned. Whether the peer has read it is not known.
+    #[must_use]
+    pub fn written(&self) -> Mark {
+        self.queue.written()
     }
 
     /// Bytes queued and not yet written.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.out_bytes
+        self.queue.unwritten()
     }
 
     /// Handles written and not acknowledged.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.queue.in_flight()
+    }
+}
+
+fn not_json(text: &str) -> ProtocolError {
+    ProtocolError::NotJson {
+        begin: text.chars().take(80).collect(),
     }
 }

@@ -1,7 +1,11 @@
-//! How is each cluster message written? One JSON text, without its line feed.
+//! How is each internal message written? The cluster's as one JSON text, without its line feed;
+//! a channel in [`Serialization::Advanced`] transcodes it.
 
-use crate::message::{HandleType, QueryServer, SocketName};
-use crate::{Dialect, JsScalar};
+use crate::body::{Body, BodyError};
+use crate::frame::LENGTH;
+use crate::message::{QueryServer, SocketName};
+use crate::serialization::Serialization;
+use crate::{Dialect, JsScalar, v8};
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 
@@ -21,15 +25,6 @@ pub enum NativeKind {
 }
 
 impl NativeKind {
-    fn handle_type(self) -> HandleType {
-        match self {
-            Self::TcpListener | Self::UnixListener | Self::TcpConnection | Self::UnixConnection => {
-                HandleType::NetNative
-            }
-            Self::Datagram => HandleType::DatagramNative,
-        }
-    }
-
     /// `socketType` and `nativeKind` of Deno 2; Node ignores fields it does not know.
     fn hints(self) -> &'static str {
         match self {
@@ -39,6 +34,53 @@ impl NativeKind {
             Self::UnixConnection => r#","socketType":0,"nativeKind":"pipe""#,
             Self::Datagram => "",
         }
+    }
+}
+
+/// What a descriptor becomes at the receiver of a message of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SentHandle {
+    /// A `net.Server`, from a listening socket. Node 18 and Deno then ask their primary for it,
+    /// which can only refuse.
+    Server,
+    /// A `net.Socket`, from a connection.
+    Socket,
+    /// A `dgram.Socket`.
+    Datagram {
+        /// Whether it is `udp6`, not `udp4`.
+        udp6: bool,
+    },
+    /// The bare wrap of the socket, which has no public methods: what cluster itself uses. Bun
+    /// does not know it.
+    Native(NativeKind),
+}
+
+impl SentHandle {
+    /// The `type` on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Server => "net.Server",
+            Self::Socket => "net.Socket",
+            Self::Datagram { .. } => "dgram.Socket",
+            Self::Native(NativeKind::Datagram) => "dgram.Native",
+            Self::Native(_) => "net.Native",
+        }
+    }
+
+    /// `NODE_HANDLE` but for its `msg` and its end.
+    fn write_head(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"cmd":"NODE_HANDLE","type":""#);
+        out.extend_from_slice(self.word().as_bytes());
+        out.push(b'"');
+        let more = match self {
+            Self::Server | Self::Socket => "",
+            Self::Datagram { udp6: false } => r#","dgramType":"udp4""#,
+            Self::Datagram { udp6: true } => r#","dgramType":"udp6""#,
+            Self::Native(kind) => kind.hints(),
+        };
+        out.extend_from_slice(more.as_bytes());
     }
 }
 
@@ -196,38 +238,135 @@ fn query_like(act: &str, query: &QueryServer, seq: i64) -> Vec<u8> {
     finish_with_data(Value::Object(fields), query.data.as_deref())
 }
 
+/// `NODE_SOCKET_ALL_CLOSED`, the answer to `NODE_SOCKET_NOTIFY_CLOSE`: of the connections with
+/// this [`key`](crate::Handle::key) none is open here any more. Until then the sender's server
+/// does not close.
+#[must_use]
+pub fn socket_all_closed(key: &str) -> Body {
+    of_value(json!({"cmd": "NODE_SOCKET_ALL_CLOSED", "key": key}))
+}
+
+/// `NODE_SOCKET_COUNT`, the answer to `NODE_SOCKET_GET_COUNT`: so many of the connections with
+/// this [`key`](crate::Handle::key) are open here.
+#[must_use]
+pub fn socket_count(key: &str, count: u32) -> Body {
+    of_value(json!({"cmd": "NODE_SOCKET_COUNT", "key": key, "count": count}))
+}
+
+/// `NODE_SOCKET_NOTIFY_CLOSE`: are all connections with this key closed? The answer may come much
+/// later.
+#[must_use]
+pub fn socket_notify_close(key: &str) -> Body {
+    of_value(json!({"cmd": "NODE_SOCKET_NOTIFY_CLOSE", "key": key}))
+}
+
+/// `NODE_SOCKET_GET_COUNT`: how many connections with this key are open?
+#[must_use]
+pub fn socket_get_count(key: &str) -> Body {
+    of_value(json!({"cmd": "NODE_SOCKET_GET_COUNT", "key": key}))
+}
+
+fn of_value(value: Value) -> Body {
+    Body::of_line(value.to_string())
+}
+
 /// Puts the envelope for a descriptor around a cluster message, as `dialect` wants it. The result
-/// is a whole line, line feed included.
-pub(crate) fn with_handle(dialect: Dialect, message: &[u8], kind: NativeKind) -> Vec<u8> {
-    let mut line = Vec::with_capacity(message.len() + 112);
-    match dialect {
-        Dialect::Node | Dialect::Deno => {
-            line.extend_from_slice(br#"{"cmd":"NODE_HANDLE","type":""#);
-            line.extend_from_slice(kind.handle_type().as_str().as_bytes());
-            line.push(b'"');
-            line.extend_from_slice(kind.hints().as_bytes());
-            line.extend_from_slice(br#","msg":"#);
-            line.extend_from_slice(message);
-            line.extend_from_slice(b"}\n");
-        }
+/// is a whole line or frame.
+pub(crate) fn with_handle(
+    how: Serialization,
+    dialect: Dialect,
+    message: &[u8],
+    kind: NativeKind,
+) -> Result<Vec<u8>, BodyError> {
+    if how == Serialization::Advanced {
+        return in_frame(SentHandle::Native(kind), &transcoded(message)?);
+    }
+    Ok(match dialect {
+        Dialect::Node | Dialect::Deno => in_line(SentHandle::Native(kind), message),
         Dialect::Bun => {
+            let mut line = Vec::with_capacity(message.len() + 24);
             line.push(Dialect::BUN_INTERNAL);
             line.extend_from_slice(message.strip_suffix(b"}").unwrap_or(message));
             line.extend_from_slice(b",\"$hasHandle\":true}\n");
+            line
         }
-    }
+    })
+}
+
+/// Puts the envelope for a descriptor around a message of the user. The result is a whole line or
+/// frame.
+pub(crate) fn envelope(body: &Body, kind: SentHandle) -> Result<Vec<u8>, BodyError> {
+    Ok(match body.serialization() {
+        Serialization::Json => in_line(kind, body.as_bytes()),
+        Serialization::Advanced => in_frame(kind, body.as_bytes())?,
+    })
+}
+
+fn in_line(kind: SentHandle, message: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(message.len() + 112);
+    kind.write_head(&mut line);
+    line.extend_from_slice(br#","msg":"#);
+    line.extend_from_slice(message);
+    line.extend_from_slice(b"}\n");
     line
 }
 
-/// Makes a cluster message a whole line, as `dialect` wants it.
-pub(crate) fn plain(dialect: Dialect, message: &[u8]) -> Vec<u8> {
+fn in_frame(kind: SentHandle, message: &[u8]) -> Result<Vec<u8>, BodyError> {
+    let mut head = Vec::with_capacity(112);
+    kind.write_head(&mut head);
+    head.push(b'}');
+    framed(&v8::with_property(&transcoded(&head)?, "msg", message)?)
+}
+
+/// Makes a cluster message a whole line or frame, as `dialect` wants it.
+pub(crate) fn plain(
+    how: Serialization,
+    dialect: Dialect,
+    message: &[u8],
+) -> Result<Vec<u8>, BodyError> {
+    if how == Serialization::Advanced {
+        return framed(&transcoded(message)?);
+    }
     let mut line = Vec::with_capacity(message.len() + 2);
     if dialect == Dialect::Bun {
         line.push(Dialect::BUN_INTERNAL);
     }
     line.extend_from_slice(message);
     line.push(b'\n');
-    line
+    Ok(line)
+}
+
+/// `NODE_HANDLE_ACK` or `NODE_HANDLE_NACK`, a whole line or frame.
+pub(crate) fn answer(how: Serialization, taken: bool) -> &'static [u8] {
+    match (how, taken) {
+        (Serialization::Json, true) => b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n",
+        (Serialization::Json, false) => b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n",
+        (Serialization::Advanced, true) => {
+            b"\0\0\0\x1b\xff\x0fo\"\x03cmd\"\x0fNODE_HANDLE_ACK{\x01"
+        }
+        (Serialization::Advanced, false) => {
+            b"\0\0\0\x1c\xff\x0fo\"\x03cmd\"\x10NODE_HANDLE_NACK{\x01"
+        }
+    }
+}
+
+/// The length in front of a frame.
+pub(crate) fn length(content: &[u8]) -> Result<[u8; LENGTH], v8::Error> {
+    let length = u32::try_from(content.len());
+    let length = length.map_err(|_| v8::Error::TooLong { what: "a message" })?;
+    Ok(length.to_be_bytes())
+}
+
+fn framed(content: &[u8]) -> Result<Vec<u8>, BodyError> {
+    let length = length(content)?;
+    Ok([&length, content].concat())
+}
+
+/// A JSON text in V8's format.
+fn transcoded(message: &[u8]) -> Result<Vec<u8>, BodyError> {
+    let text = std::str::from_utf8(message);
+    let text = text.map_err(|error| BodyError::NotJson(error.to_string()))?;
+    v8::from_json(text)
 }
 
 #[cfg(test)]
@@ -268,10 +407,12 @@ mod tests {
     #[test]
     fn bun_gets_flat_messages_with_its_prefix() {
         let line = with_handle(
+            Serialization::Json,
             Dialect::Bun,
             &new_connection("\"k\"", 9),
             NativeKind::TcpConnection,
-        );
+        )
+        .unwrap();
         assert_eq!(line[0], 2);
         let value: Value = serde_json::from_slice(&line[1..]).unwrap();
         assert_eq!(value["$hasHandle"], true);

@@ -1,9 +1,13 @@
 //! Is a message the runtime's or the user's, and what does it say?
 
+use crate::body::Body;
+use crate::channel::{Event, Handle};
+use crate::v8;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::fmt;
+use std::os::fd::OwnedFd;
 
 /// A JSON text exactly as it stood on the wire.
 pub type RawJson = Box<RawValue>;
@@ -37,6 +41,8 @@ pub(crate) struct Fields<'a> {
     kind: Option<&'a RawValue>,
     #[serde(borrow, default)]
     msg: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    dgram_type: Option<&'a RawValue>,
     #[serde(borrow, default)]
     index: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -72,7 +78,7 @@ pub(crate) enum Line<'a> {
     /// A message of the user, or an internal one that this crate does not know.
     Other { internal: bool },
     /// `NODE_HANDLE`: a descriptor belongs to the message inside.
-    WithHandle { kind: HandleType, message: &'a str },
+    WithHandle(Envelope<'a>),
     /// `NODE_HANDLE_ACK` and `NODE_HANDLE_NACK`.
     Acknowledged { taken: bool },
     /// `NODE_CLUSTER`.
@@ -80,6 +86,25 @@ pub(crate) enum Line<'a> {
         message: Box<Cluster>,
         has_handle: bool,
     },
+}
+
+/// What `NODE_HANDLE` says of the descriptor, and the message in it.
+pub(crate) struct Envelope<'a> {
+    kind: HandleType,
+    key: Option<String>,
+    datagram_type: Option<String>,
+    pub(crate) message: &'a str,
+}
+
+impl Envelope<'_> {
+    pub(crate) fn handle(self, fd: OwnedFd) -> Handle {
+        Handle {
+            kind: self.kind,
+            fd,
+            key: self.key,
+            datagram_type: self.datagram_type,
+        }
+    }
 }
 
 /// The line is not JSON.
@@ -109,10 +134,12 @@ pub(crate) fn read_line(text: &str, bun: bool) -> Result<Line<'_>, NotJson> {
         Some("\"NODE_HANDLE_ACK\"") => return Ok(Line::Acknowledged { taken: true }),
         Some("\"NODE_HANDLE_NACK\"") => return Ok(Line::Acknowledged { taken: false }),
         Some("\"NODE_HANDLE\"") => {
-            return Ok(Line::WithHandle {
+            return Ok(Line::WithHandle(Envelope {
                 kind: HandleType::from_wire(fields.kind.and_then(text_of).as_deref()),
+                key: fields.key.and_then(text_of),
+                datagram_type: fields.dgram_type.and_then(text_of),
                 message: fields.msg.map_or("null", RawValue::get),
-            });
+            }));
         }
         _ => {
             let command = fields.cmd.and_then(text_of);
@@ -126,6 +153,86 @@ pub(crate) fn read_line(text: &str, bun: bool) -> Result<Line<'_>, NotJson> {
         message: Box::new(fields.cluster()),
         has_handle,
     })
+}
+
+/// What one frame in V8's format turned out to be.
+pub(crate) enum Frame {
+    /// A message of the user, an internal one that this crate does not know, or one that cannot
+    /// be decoded.
+    Other { internal: bool },
+    /// `NODE_HANDLE`: a descriptor belongs to the message inside.
+    WithHandle(FrameEnvelope),
+    /// `NODE_HANDLE_ACK` and `NODE_HANDLE_NACK`.
+    Acknowledged { taken: bool },
+    /// `NODE_CLUSTER`.
+    Cluster(Box<Cluster>),
+}
+
+/// What `NODE_HANDLE` says of the descriptor, and the message in it.
+pub(crate) struct FrameEnvelope {
+    kind: HandleType,
+    key: Option<String>,
+    datagram_type: Option<String>,
+    message: Vec<u8>,
+}
+
+impl FrameEnvelope {
+    /// What is to be said of the message and its descriptor.
+    pub(crate) fn event(mut self, fd: OwnedFd) -> Event {
+        let mut seen_as_internal = true;
+        // Node wraps a connection that it sends again twice.
+        for _ in 0..2 {
+            match read_frame(&self.message) {
+                Frame::WithHandle(inner) => self = inner,
+                Frame::Cluster(message) => return Event::Cluster(message, Some(fd)),
+                Frame::Other { internal } => {
+                    seen_as_internal = internal;
+                    break;
+                }
+                // An acknowledgement in an envelope is no acknowledgement.
+                Frame::Acknowledged { .. } => break,
+            }
+        }
+        Event::Message {
+            body: Body::of_frame(self.message),
+            internal: seen_as_internal,
+            handle: Some(Handle {
+                kind: self.kind,
+                fd,
+                key: self.key,
+                datagram_type: self.datagram_type,
+            }),
+        }
+    }
+}
+
+/// Reads one frame. Only what is the runtime's own is decoded.
+pub(crate) fn read_frame(frame: &[u8]) -> Frame {
+    let Some(command) = v8::property_text(frame, "cmd") else {
+        return Frame::Other { internal: false };
+    };
+    match command.as_str() {
+        "NODE_HANDLE_ACK" => Frame::Acknowledged { taken: true },
+        "NODE_HANDLE_NACK" => Frame::Acknowledged { taken: false },
+        "NODE_HANDLE" => Frame::WithHandle(FrameEnvelope {
+            kind: HandleType::from_wire(v8::property_text(frame, "type").as_deref()),
+            key: v8::property_text(frame, "key"),
+            datagram_type: v8::property_text(frame, "dgramType"),
+            // An envelope that cannot be opened is handed on as it is, unreadable.
+            message: v8::property(frame, "msg").unwrap_or_else(|| frame.to_vec()),
+        }),
+        "NODE_CLUSTER" => {
+            let text = v8::decode(frame).ok();
+            let text = text.and_then(|value| v8::to_json(&value).ok());
+            match text.as_deref().map(|text| read_line(text, false)) {
+                Some(Ok(Line::Cluster { message, .. })) => Frame::Cluster(message),
+                _ => Frame::Other { internal: true },
+            }
+        }
+        command => Frame::Other {
+            internal: is_internal(command),
+        },
+    }
 }
 
 /// Whether Node treats a message with this `cmd` as its own (event `internalMessage`) and not as

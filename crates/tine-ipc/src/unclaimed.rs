@@ -1,7 +1,7 @@
 //! Which descriptors have arrived before the message they belong to?
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Descriptors in the order of their arrival.
 ///
@@ -43,6 +43,11 @@ impl Unclaimed {
             self.waiting.clear();
         }
         self.earlier = self.waiting.len();
+    }
+
+    /// All that wait.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Option<BorrowedFd<'_>>> {
+        self.waiting.iter().map(|fd| fd.as_ref().map(AsFd::as_fd))
     }
 
     /// Closes all.

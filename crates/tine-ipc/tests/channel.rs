@@ -13,7 +13,8 @@ use support::witness::{Name, Witness};
 use support::{hostile, noise, operations};
 use tine_ipc::encode::{self, NativeKind};
 use tine_ipc::{
-    Act, Channel, Dialect, Event, HandleType, JsScalar, Limits, ProtocolError, QueryServer, Token,
+    Act, Body, Channel, Dialect, Event, HandleType, JsScalar, Limits, Mark, ProtocolError,
+    QueryServer, Token,
 };
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -37,10 +38,11 @@ proptest! {
     #[test]
     fn everything_arrives_once_and_in_order(
         dialects in proptest::sample::select(&DIALECTS),
+        advanced: bool,
         capacity in prop_oneof![1..64usize, 64..10_000usize],
         operations in proptest::collection::vec(operation(), 0..120),
     ) {
-        let mut world = World::new(dialects, capacity);
+        let mut world = World::new(dialects, advanced, capacity);
         for operation in operations {
             world.step(operation);
         }
@@ -65,8 +67,8 @@ proptest! {
             channel.receive(piece).unwrap();
         }
         match channel.poll_event() {
-            Some(Event::Message { json: arrived, internal: called, handle: None }) => {
-                prop_assert_eq!(arrived, json);
+            Some(Event::Message { body, internal: called, handle: None }) => {
+                prop_assert_eq!(body.as_json(), Some(json.as_str()));
                 prop_assert_eq!(called, internal);
             }
             other => prop_assert!(false, "{:?}", other),
@@ -117,6 +119,14 @@ fn read(channel: &mut Channel, bytes: impl AsRef<[u8]>) {
     channel.receive(bytes.as_ref()).unwrap();
 }
 
+fn text_of(body: &Body) -> String {
+    body.as_json().unwrap().to_owned()
+}
+
+fn send(channel: &mut Channel, json: &str) -> Mark {
+    channel.send(&Body::from_json(json).unwrap()).unwrap()
+}
+
 fn queued_text(channel: &mut Channel) -> String {
     let mut text = Vec::new();
     while let Some(next) = channel.poll_transmit() {
@@ -143,14 +153,15 @@ fn the_handle_belongs_to_the_message_between_glued_ones() {
     read(&mut channel, "\"three\"\n");
     let mut came = Vec::new();
     while let Some(event) = channel.poll_event() {
-        let Event::Message { json, handle, .. } = event else {
+        let Event::Message { body, handle, .. } = event else {
             panic!("{event:?}");
         };
         if let Some(handle) = &handle {
             assert_eq!(handle.kind, HandleType::NetSocket);
+            assert_eq!(handle.key.as_deref(), Some("k"));
             assert_eq!(Name::of(handle.fd.as_fd()), witness.name);
         }
-        came.push((json, handle.is_some()));
+        came.push((text_of(&body), handle.is_some()));
     }
     let expected = [("\"one\"", false), ("\"two\"", true), ("\"three\"", false)];
     assert_eq!(
@@ -171,8 +182,8 @@ fn a_lost_descriptor_is_not_replaced_by_the_next_one() {
     channel.receive_fd(fd);
     read(&mut channel, format!("{tail}{first}"));
     match channel.poll_event() {
-        Some(Event::Message { json, handle, .. }) => {
-            assert_eq!(json, "\"second\"");
+        Some(Event::Message { body, handle, .. }) => {
+            assert_eq!(text_of(&body), "\"second\"");
             assert!(handle.is_some());
         }
         other => panic!("{other:?}"),
@@ -231,8 +242,8 @@ fn a_retransmission_of_node_is_wrapped_twice_and_acknowledged_once() {
     );
     read(&mut channel, text);
     match channel.poll_event() {
-        Some(Event::Message { json, handle, .. }) => {
-            assert_eq!(json, "{\"hello\":1}");
+        Some(Event::Message { body, handle, .. }) => {
+            assert_eq!(text_of(&body), "{\"hello\":1}");
             assert_eq!(
                 handle.map(|handle| handle.kind),
                 Some(HandleType::NetSocket)
@@ -257,8 +268,8 @@ fn an_array_is_never_a_message_of_the_protocol() {
     ] {
         read(&mut channel, format!("{text}\n"));
         match channel.poll_event() {
-            Some(Event::Message { json, internal, .. }) => {
-                assert_eq!(json, text);
+            Some(Event::Message { body, internal, .. }) => {
+                assert_eq!(text_of(&body), text);
                 assert!(!internal);
             }
             other => panic!("{other:?}"),
@@ -289,7 +300,7 @@ fn what_is_not_json_ends_the_channel_but_not_what_came_before() {
         assert_eq!(channel.receive(b"3\n"), result);
         assert!(witness.is_closed());
         match channel.poll_event() {
-            Some(Event::Message { json, .. }) => assert_eq!(json, "1"),
+            Some(Event::Message { body, .. }) => assert_eq!(text_of(&body), "1"),
             other => panic!("{other:?}"),
         }
         assert!(channel.poll_event().is_none());
@@ -352,7 +363,7 @@ fn bun_is_recognised_and_answered_in_its_dialect() {
     }
     let (_witness, fd) = Witness::pair();
     channel.send_cluster(&encode::error_reply("k", 1, 2, -98));
-    channel.send_message("{\"mine\":1}");
+    send(&mut channel, "{\"mine\":1}");
     let kind = NativeKind::TcpConnection;
     let text = encode::new_connection("\"k\"", 3);
     channel.send_cluster_handle(&text, kind, Arc::new(fd), Token(1));
@@ -447,7 +458,7 @@ fn deno_gets_no_handle_behind_anything_unread() {
     channel.drained();
     assert_eq!(offer(&channel), (true, false));
     all(&mut channel);
-    channel.send_message("1");
+    send(&mut channel, "1");
     channel.transmitted(1);
     channel.drained();
     all(&mut channel);

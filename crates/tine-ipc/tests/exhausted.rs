@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use tine_ipc::encode::{self, NativeKind};
 use tine_ipc::unix::{Flushed, Received, flush, receive};
-use tine_ipc::{Act, Channel, Event, Limits, Token};
+use tine_ipc::{Act, Body, Channel, Event, Limits, Token};
 
 struct Receiver {
     socket: UnixStream,
@@ -30,8 +30,8 @@ impl Receiver {
         while let Some(event) = self.channel.poll_event() {
             self.came.push(match event {
                 Event::Message {
-                    json, handle: None, ..
-                } => json,
+                    body, handle: None, ..
+                } => body.to_json().unwrap(),
                 Event::Cluster(message, Some(_)) => match message.act {
                     Act::NewConnection { key } => key,
                     other => panic!("{other:?}"),
@@ -72,7 +72,9 @@ fn a_receiver_without_free_descriptors_refuses_and_recovers() {
         let token = Token(number.unsigned_abs());
         let kind = NativeKind::TcpConnection;
         sender.send_cluster_handle(&text, kind, Arc::clone(&connection), token);
-        sender.send_message("\"between\"");
+        sender
+            .send(&Body::from_json("\"between\"").unwrap())
+            .unwrap();
         let flushed = flush(ours.as_fd(), sender, |_| Ok(0)).unwrap();
         assert_eq!(flushed, Flushed::All);
     };

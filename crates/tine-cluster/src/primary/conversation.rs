@@ -4,12 +4,13 @@ use super::bind;
 use super::event::{Event, ListeningAddress};
 use super::handle::{Handle, HandleId, Source};
 use super::launch::Seat;
-use super::reactor::{Inner, Watched};
+use super::reactor::Inner;
 use super::worker::{Handoff, Reply, WorkerId, token};
+use crate::Message;
 use rustix::event::epoll;
 use std::io;
 use std::os::fd::AsFd;
-use tine_ipc::{Act, Cluster, QueryServer, Token};
+use tine_ipc::{Act, Body, Cluster, QueryServer, Token};
 use tine_rules::balance::Answer;
 use tine_sys::reap::{self, ExitStatus};
 
@@ -26,53 +27,64 @@ impl Inner {
             tine_ipc::Event::Cluster(message, _unwanted) => {
                 self.cluster_message(worker, *message);
             }
-            tine_ipc::Event::Message { json, internal, .. } => {
+            tine_ipc::Event::Message {
+                body,
+                internal,
+                handle,
+            } => {
                 if internal {
-                    self.answer_socket_list(worker, &json);
+                    self.answer_socket_list(worker, &body);
                 } else {
-                    self.events.push_back(Event::Message { worker, json });
+                    let handle = handle.map(|handle| crate::Handle::received(handle.fd));
+                    let message = Message::new(body, handle);
+                    self.events.push_back(Event::Message { worker, message });
                 }
             }
             tine_ipc::Event::HandleTaken(taken) => {
-                let _ = self.reply_acknowledged(worker, taken);
+                if self.reply_acknowledged(worker, taken).is_none() {
+                    self.own_handle_answered(worker, taken, true);
+                }
             }
-            tine_ipc::Event::HandleRefused(refused) => self.handle_refused(worker, refused),
+            tine_ipc::Event::HandleRefused(refused) => {
+                if !self.own_handle_answered(worker, refused, false) {
+                    self.handle_refused(worker, refused);
+                }
+            }
             _ => {}
         }
     }
 
-    /// A worker that sent us a socket of its server asks what became of it. We keep none.
-    fn answer_socket_list(&mut self, worker: WorkerId, json: &str) {
+    /// A socket that our program sent has been answered for. `false` when it was none of those.
+    fn own_handle_answered(&mut self, worker: WorkerId, token: Token, taken: bool) -> bool {
+        let known = self.workers.get_mut(&worker);
+        if !known.is_some_and(|known| known.sent_handles.remove(&token.0)) {
+            return false;
+        }
+        self.events.push_back(Event::HandleAnswered {
+            worker,
+            token,
+            taken,
+        });
+        true
+    }
+
+    /// A worker that sent us a socket of its server asks what became of it. Sockets that our
+    /// program has taken are its own; they are not counted.
+    fn answer_socket_list(&mut self, worker: WorkerId, body: &Body) {
         #[derive(serde::Deserialize)]
         struct Asked {
             cmd: String,
-            key: Option<String>,
+            key: String,
         }
-        let Ok(Asked {
-            cmd,
-            key: Some(key),
-        }) = serde_json::from_str::<Asked>(json)
-        else {
+        let Ok(Asked { cmd, key }) = body.read::<Asked>() else {
             return;
         };
-        let key = serde_json::to_string(&key).unwrap_or_default();
         let answer = match cmd.as_str() {
-            "NODE_SOCKET_NOTIFY_CLOSE" => {
-                format!(r#"{{"cmd":"NODE_SOCKET_ALL_CLOSED","key":{key}}}"#)
-            }
-            "NODE_SOCKET_GET_COUNT" => {
-                format!(r#"{{"cmd":"NODE_SOCKET_COUNT","key":{key},"count":0}}"#)
-            }
+            "NODE_SOCKET_NOTIFY_CLOSE" => tine_ipc::encode::socket_all_closed(&key),
+            "NODE_SOCKET_GET_COUNT" => tine_ipc::encode::socket_count(&key, 0),
             _ => return,
         };
-        if let Some(link) = self
-            .workers
-            .get_mut(&worker)
-            .and_then(|known| known.link.as_mut())
-        {
-            link.channel.send_message(&answer);
-            self.to_flush.insert(worker);
-        }
+        let _ = self.send(worker, &answer);
     }
 
     fn cluster_message(&mut self, worker: WorkerId, message: Cluster) {
@@ -149,8 +161,9 @@ impl Inner {
             return;
         };
         passing.rotation.answered(worker, answer, now);
-        if answer == Answer::Refused {
-            passing.take_back(handoff.connection);
+        match answer {
+            Answer::Taken => passing.taken(worker, &handoff.connection),
+            Answer::Refused => passing.take_back(handoff.connection),
         }
         self.to_pump.insert(handoff.handle);
     }
@@ -245,19 +258,9 @@ impl Inner {
         let handle = opened?;
         let address = handle.address.clone();
         let id = self.handles.add(handle);
-        let listener = self
-            .handles
-            .get_mut(id)
-            .and_then(Handle::passing)
-            .map(|p| p.listener());
-        if let Some(Some(listener)) = listener {
-            // Edge-triggered: it need not be switched off while nobody is free to accept for.
-            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-            let data = Watched::Listener(id).pack();
-            if let Err(errno) = epoll::add(&*self.reactor, listener, data, flags) {
-                self.handles.remove(id);
-                return Err((address, errno.into()));
-            }
+        if let Err(error) = self.watch_listener(id) {
+            self.handles.remove(id);
+            return Err((address, error));
         }
         Ok(id)
     }
@@ -432,7 +435,7 @@ impl Inner {
     }
 
     /// Nobody will come to a seat soon, or any more.
-    pub(super) fn leave_seat(&mut self, seat: Seat, for_good: bool) {
+    pub(crate) fn leave_seat(&mut self, seat: Seat, for_good: bool) {
         for (id, handle) in self.handles.iter_mut() {
             if let Source::Group(group) = &mut handle.source {
                 group.release(seat, for_good);

@@ -1,23 +1,24 @@
 //! What can be asked of a primary?
 
 use super::event::{Event, ListeningAddress};
-use super::handle::Source;
-use super::launch::{CHANNEL, ForkError, Launch, Seat};
+use super::launch::{ForkError, Launch, Seat};
 use super::policy::{Settings, Sharing};
-use super::reactor::{Inner, Watched};
-use super::worker::{Link, Worker, WorkerId};
+use super::reactor::Inner;
+use super::worker::WorkerId;
 use rustix::event::epoll;
 use rustix::process::Pid;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tine_ipc::{Channel, Limits};
-use tine_sys::spawn::Spawn;
+use tine_ipc::{Body, BodyError, Mark};
 use tokio::io::unix::AsyncFd;
 
 /// A cluster's primary.
+///
+/// This is the machine under [`Cluster`](crate::Cluster), for programs that drive it themselves:
+/// it knows numbers where a `Cluster` has objects, and waits for nobody.
 ///
 /// It does its work inside [`next_event`](Self::next_event): keep calling it, also when the
 /// events are of no interest. It needs a tokio runtime with IO and time enabled.
@@ -57,69 +58,7 @@ impl Primary {
     /// # Errors
     /// When the process cannot be started. Nothing is left of the attempt.
     pub fn fork(&mut self, launch: Launch) -> Result<WorkerId, ForkError> {
-        let id = WorkerId(self.inner.next_worker + 1);
-        let strings = launch.strings(id.0)?;
-        let (ours, theirs) = tine_sys::socket::stream_pair().map_err(ForkError::Channel)?;
-        rustix::io::ioctl_fionbio(&ours, true).map_err(|e| ForkError::Channel(e.into()))?;
-        let mut descriptors = Vec::with_capacity(4);
-        for (fd, number) in [(&launch.stdin, 0), (&launch.stdout, 1), (&launch.stderr, 2)] {
-            if let Some(fd) = fd {
-                descriptors.push((fd.as_fd(), number));
-            }
-        }
-        if launch.has_channel() {
-            descriptors.push((theirs.as_fd(), CHANNEL));
-        }
-        let child = tine_sys::spawn::spawn(&Spawn {
-            program: strings.program,
-            argv: strings.arguments,
-            env: strings.environment,
-            cwd: strings.folder,
-            fds: descriptors,
-            new_session: false,
-            new_group: true,
-            ordinary_scheduling: self.inner.waits_its_turn,
-            uid: None,
-            gid: None,
-            parent_death_signal: launch.parent_death_signal,
-        })?;
-        self.inner.next_worker = id.0;
-        let worker = Worker {
-            pid: child.pid,
-            pidfd: child.pidfd,
-            seat: launch.seat,
-            link: launch.has_channel().then(|| Link {
-                fd: ours,
-                channel: Channel::with_dialect(Limits::default(), launch.dialect),
-                blocked: false,
-                watched: epoll::EventFlags::IN,
-            }),
-            handles: BTreeSet::new(),
-            handoffs: VecDeque::new(),
-            replies: VecDeque::new(),
-            online: false,
-            disconnecting: false,
-            exited_after_disconnect: false,
-            status: None,
-        };
-        let reactor = &*self.inner.reactor;
-        let flags = epoll::EventFlags::IN;
-        // Edge-triggered: the end of a traced process is told before it can be reaped, and again.
-        let once = flags | epoll::EventFlags::ET;
-        let watched = epoll::add(reactor, &worker.pidfd, Watched::Process(id).pack(), once)
-            .and_then(|()| match &worker.link {
-                Some(link) => epoll::add(reactor, &link.fd, Watched::Channel(id).pack(), flags),
-                None => Ok(()),
-            });
-        self.inner.workers.insert(id, worker);
-        if let Err(error) = watched {
-            // It runs, but would never be heard: end it rather than lose it.
-            if let Some(worker) = self.inner.workers.remove(&id) {
-                let _ = tine_sys::tree::signal_pidfd(worker.pidfd.as_fd(), 9);
-            }
-            return Err(ForkError::Channel(error.into()));
-        }
-        Ok(id)
+        self.inner.fork(launch)
     }
 
     /// Waits for what happens next. Nothing is lost when the future is dropped.
@@ -155,55 +94,30 @@ impl Primary {
     /// Asks a worker to leave: to close its servers, then its channel. As in Node it is then an
     /// ordinary process that lives for as long as it has something to do.
     pub fn disconnect(&mut self, worker: WorkerId) {
-        let seq = self.inner.seq();
-        let Some(known) = self.inner.workers.get_mut(&worker) else {
-            return;
-        };
-        known.exited_after_disconnect = true;
-        let handles = known.handles.clone();
-        if let Some(link) = &mut known.link
-            && !known.disconnecting
-        {
-            link.channel
-                .send_cluster(&tine_ipc::encode::disconnect(seq));
-            self.inner.to_flush.insert(worker);
-            known.disconnecting = true;
-            // Nothing new is to reach it, from now on and not only when it has heard.
-            for id in handles {
-                match self
-                    .inner
-                    .handles
-                    .get_mut(id)
-                    .map(|handle| &mut handle.source)
-                {
-                    Some(Source::Passing { passing, .. }) => passing.rotation.remove(worker),
-                    Some(Source::Group(group)) => group.leaving(worker),
-                    Some(Source::Shared { .. }) | None => {}
-                }
-            }
-        }
-        self.inner.work();
+        self.inner.disconnect(worker);
     }
 
-    /// Sends a message to the worker's program: one JSON text. `false` when its channel is
-    /// closed.
-    pub fn send(&mut self, worker: WorkerId, json: &str) -> bool {
-        let Some(known) = self.inner.workers.get_mut(&worker) else {
-            return false;
-        };
-        let Some(link) = &mut known.link else {
-            return false;
-        };
-        link.channel.send_message(json);
-        self.inner.to_flush.insert(worker);
+    /// Sends a message to the worker's program. It is written when [`written`](Self::written) has
+    /// come to the mark. `None` when the channel is closed.
+    ///
+    /// # Errors
+    /// When it cannot be had in the channel's serialization.
+    pub fn send(&mut self, worker: WorkerId, body: &Body) -> Result<Option<Mark>, BodyError> {
+        let mark = self.inner.send(worker, body);
         self.inner.work();
-        true
+        mark
+    }
+
+    /// How much of what was sent to a worker has been written. `None` when the channel is closed.
+    #[must_use]
+    pub fn written(&self, worker: WorkerId) -> Option<Mark> {
+        self.inner.written(worker)
     }
 
     /// The process of a worker that has not been reported as ended.
     #[must_use]
     pub fn pid(&self, worker: WorkerId) -> Option<Pid> {
-        self.inner.workers.get(&worker).map(|worker| worker.pid)
+        self.inner.pid(worker)
     }
 
     /// The worker whose main process has this number, until its end has been reported.
@@ -221,19 +135,13 @@ impl Primary {
     /// # Errors
     /// When the kernel refuses it. A process that has ended is no error.
     pub fn signal(&self, worker: WorkerId, signal: i32) -> io::Result<()> {
-        let Some(known) = self.inner.workers.get(&worker) else {
-            return Ok(());
-        };
-        tine_sys::tree::signal_pidfd(known.pidfd.as_fd(), signal)
+        self.inner.signal(worker, signal)
     }
 
     /// Whether the worker's channel is open.
     #[must_use]
     pub fn is_connected(&self, worker: WorkerId) -> bool {
-        self.inner
-            .workers
-            .get(&worker)
-            .is_some_and(|worker| worker.link.is_some())
+        self.inner.is_connected(worker)
     }
 
     /// Whether the worker's channel is being read: not while it leaves too many answers unread.
@@ -259,26 +167,13 @@ impl Primary {
     /// Closes the listening sockets that no worker uses. For the moment when all seats are filled
     /// again after a worker has died.
     pub fn prune(&mut self) {
-        for id in self.inner.handles.unused() {
-            self.inner.close_handle(id);
-        }
+        self.inner.prune();
     }
 
     /// Where workers listen now, and how each address is shared.
     #[must_use]
     pub fn addresses(&self) -> Vec<(ListeningAddress, Sharing)> {
-        self.inner
-            .handles
-            .values()
-            .map(|handle| {
-                let sharing = match &handle.source {
-                    Source::Passing { .. } => Sharing::PassedOn,
-                    Source::Shared { .. } => Sharing::OneSocket,
-                    Source::Group(group) => Sharing::Kernel(group.report.clone()),
-                };
-                (handle.address.clone(), sharing)
-            })
-            .collect()
+        self.inner.addresses()
     }
 
     /// Connections that the primary has accepted and no worker has taken.
@@ -301,7 +196,7 @@ impl Primary {
 }
 
 /// Registers the epoll set with tokio.
-fn watch(reactor: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+pub(crate) fn watch(reactor: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // Deprecated because a type could change its descriptor while it is registered. An `OwnedFd`
     // cannot: it is one open file until it is dropped. The replacement is an unsafe function.
     #[allow(deprecated)]

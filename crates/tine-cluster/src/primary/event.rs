@@ -1,6 +1,8 @@
 //! What a primary tells its owner.
 
 use super::worker::WorkerId;
+use crate::Message;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,12 +34,21 @@ pub enum Event {
         /// Why not.
         error: std::io::Error,
     },
-    /// A message of the worker's program, as JSON text.
+    /// A message of the worker's program.
     Message {
         /// Who sent it.
         worker: WorkerId,
         /// What it sent.
-        json: String,
+        message: Message,
+    },
+    /// A socket that was sent to a worker has arrived, or could not be taken.
+    HandleAnswered {
+        /// Who has answered for it.
+        worker: WorkerId,
+        /// Which one, of those given out by the sending call.
+        token: tine_ipc::Token,
+        /// Whether the worker has it.
+        taken: bool,
     },
     /// The channel has closed. `error` says why, unless the worker closed it in good order.
     Disconnect {
@@ -58,7 +69,7 @@ pub enum Event {
 }
 
 /// Where a worker listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ListeningAddress {
     /// A TCP port.

@@ -6,16 +6,19 @@
 //! worker in its seat; meanwhile nothing new is steered to it as long as anybody else listens.
 
 use super::bind;
+use super::handover::{Luggage, Place, Unpacked, WrittenPassing};
 use super::launch::Seat;
 use super::passing::Passing;
 use super::policy::{Policy, SteeringReport};
 use super::worker::WorkerId;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use tine_ipc::encode::NativeKind;
+use tine_rules::balance::Order;
 use tine_sys::socket;
 use tine_sys::steer;
 
@@ -26,7 +29,7 @@ const CAPACITY: u32 = 1024;
 pub(super) struct Group {
     /// Holds the port: bound first and alone, so that a port in use is noticed, and never
     /// listening, so that it gets nothing.
-    _reserve: OwnedFd,
+    reserve: OwnedFd,
     pub(super) address: SocketAddr,
     only_v6: Option<bool>,
     backlog: i32,
@@ -51,7 +54,7 @@ struct Socket {
     holder: Holder,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Holder {
     /// Given to a worker that does not say yet that it listens.
     Starting(WorkerId),
@@ -82,7 +85,126 @@ enum Steering {
     Hash,
 }
 
+/// A group as it is handed over to another program image.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Written {
+    reserve: Place,
+    address: SocketAddr,
+    only_v6: Option<bool>,
+    backlog: i32,
+    sockets: Vec<WrittenSocket>,
+    seats: Vec<Seat>,
+    left: Vec<Seat>,
+    steering: WrittenSteering,
+    report: SteeringReport,
+    passing: WrittenPassing,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WrittenSocket {
+    fd: Place,
+    place: u32,
+    seat: Seat,
+    holder: Holder,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum WrittenSteering {
+    Turns(Vec<Place>),
+    Random,
+    Sticky,
+    Hash,
+}
+
 impl Group {
+    pub(super) fn write_down<'a>(&'a self, luggage: &mut Luggage<'a>) -> Written {
+        Written {
+            reserve: luggage.descriptor(self.reserve.as_fd()),
+            address: self.address,
+            only_v6: self.only_v6,
+            backlog: self.backlog,
+            sockets: self
+                .sockets
+                .iter()
+                .map(|socket| WrittenSocket {
+                    fd: luggage.descriptor(socket.fd.as_fd()),
+                    place: socket.place,
+                    seat: socket.seat,
+                    holder: socket.holder,
+                })
+                .collect(),
+            seats: self.seats.iter().copied().collect(),
+            left: self.left.iter().copied().collect(),
+            steering: match &self.steering {
+                Steering::Turns(turns) => {
+                    let all = turns.descriptors().into_iter();
+                    WrittenSteering::Turns(all.map(|fd| luggage.descriptor(fd)).collect())
+                }
+                Steering::Random => WrittenSteering::Random,
+                Steering::Sticky => WrittenSteering::Sticky,
+                Steering::Hash => WrittenSteering::Hash,
+            },
+            report: self.report.clone(),
+            passing: WrittenPassing::of(&self.passing, luggage),
+        }
+    }
+
+    /// The kernel steers on as it did; nothing there is changed.
+    pub(super) fn restore(
+        written: Written,
+        key: &str,
+        unpacked: &mut Unpacked,
+    ) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        for socket in written.sockets {
+            sockets.push(Socket {
+                fd: unpacked.shared(socket.fd)?,
+                place: socket.place,
+                seat: socket.seat,
+                holder: socket.holder,
+            });
+        }
+        let mut report = written.report;
+        let steering = match written.steering {
+            WrittenSteering::Turns(places) => {
+                let mut all = Vec::new();
+                for place in places {
+                    all.push(unpacked.owned(place)?);
+                }
+                match steer::RoundRobin::from_descriptors(all) {
+                    Ok(turns) => Steering::Turns(turns),
+                    // Another version's maps, or no permission any more.
+                    Err(error) => {
+                        report = SteeringReport::Random {
+                            reason: error.to_string(),
+                        };
+                        Steering::Random
+                    }
+                }
+            }
+            WrittenSteering::Random => Steering::Random,
+            WrittenSteering::Sticky => Steering::Sticky,
+            WrittenSteering::Hash => Steering::Hash,
+        };
+        let changed = matches!(steering, Steering::Random);
+        let mut group = Self {
+            reserve: unpacked.owned(written.reserve)?,
+            address: written.address,
+            only_v6: written.only_v6,
+            backlog: written.backlog,
+            sockets,
+            seats: written.seats.into_iter().collect(),
+            left: written.left.into_iter().collect(),
+            steering,
+            report,
+            passing: written.passing.restore(key, unpacked)?,
+        };
+        if changed {
+            group.steer();
+        }
+        Ok(group)
+    }
+
     pub(super) fn open(
         key: &str,
         policy: Policy,
@@ -96,7 +218,7 @@ impl Group {
         let address = socket::local_address(reserve.as_fd())?;
         let (steering, report) = match policy {
             Policy::Sticky => (Steering::Sticky, SteeringReport::ByClientAddress),
-            Policy::Kernel | Policy::RoundRobin | Policy::Shared => {
+            Policy::Kernel | Policy::RoundRobin | Policy::Least | Policy::Shared => {
                 match steer::RoundRobin::new(CAPACITY) {
                     Ok(turns) => (Steering::Turns(turns), SteeringReport::ExactTurns),
                     Err(error) => (
@@ -109,7 +231,7 @@ impl Group {
             }
         };
         Ok(Self {
-            _reserve: reserve,
+            reserve: reserve,
             address,
             only_v6: if address.is_ipv6() { only_v6 } else { None },
             backlog: backlog.unwrap_or(bind::DEFAULT_BACKLOG),
@@ -118,7 +240,7 @@ impl Group {
             left: BTreeSet::new(),
             steering,
             report,
-            passing: Passing::new(key, None, NativeKind::TcpConnection),
+            passing: Passing::new(key, None, NativeKind::TcpConnection, Order::Turns),
         })
     }
 

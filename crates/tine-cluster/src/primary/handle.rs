@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tine_ipc::encode::NativeKind;
 use tine_ipc::{JsScalar, QueryServer, RawJson, SocketName};
+use tine_rules::balance::Order;
 use tine_sys::socket::{self, Kind};
 
 /// The number of a handle, never used twice by one primary.
@@ -23,7 +24,7 @@ pub(super) struct HandleId(pub(super) u64);
 #[derive(Debug)]
 pub(super) struct Handle {
     pub(super) key: String,
-    query: QueryServer,
+    pub(super) query: QueryServer,
     pub(super) address: ListeningAddress,
     pub(super) source: Source,
     /// Workers that have been answered, and whether they have said that they listen.
@@ -31,7 +32,7 @@ pub(super) struct Handle {
     /// What the first worker attached (TLS session ticket keys).
     pub(super) data: Option<RawJson>,
     /// To be removed with the handle.
-    unlink: Option<PathBuf>,
+    pub(super) unlink: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Handle {
                         ListeningAddress::Tcp(address),
                     )
                 }
-                Policy::RoundRobin | Policy::Shared => {
+                Policy::RoundRobin | Policy::Least | Policy::Shared => {
                     let fd = bind::tcp(address, only_v6, any, false)?;
                     let address = socket::local_address(fd.as_fd())?;
                     let kind = NativeKind::TcpListener;
@@ -168,7 +169,8 @@ impl Handle {
         // Listening already here does no harm to workers that listen again, and gives them the
         // true error number of a port that only fails at `listen()`.
         socket::listen(fd.as_fd(), query.backlog.unwrap_or(bind::DEFAULT_BACKLOG))?;
-        if policy != Policy::RoundRobin {
+        let passed_on = matches!(policy, Policy::RoundRobin | Policy::Least);
+        if !passed_on {
             return Ok(Source::Shared {
                 fd: Arc::new(fd),
                 kind,
@@ -187,7 +189,12 @@ impl Handle {
                 (NativeKind::TcpConnection, Some(name))
             }
         };
-        let passing = Passing::new(key, Some(fd), connections);
+        // Who holds a unix connection cannot be asked for.
+        let order = match policy {
+            Policy::Least if connections == NativeKind::TcpConnection => Order::Least,
+            _ => Order::Turns,
+        };
+        let passing = Passing::new(key, Some(fd), connections, order);
         Ok(Source::Passing {
             passing,
             socket_name,
@@ -258,6 +265,25 @@ impl Handles {
         self.by_key.insert(handle.key.clone(), id);
         self.all.insert(id, handle);
         id
+    }
+
+    /// Puts one where it was in another program image.
+    pub(super) fn put(&mut self, id: HandleId, handle: Handle) {
+        self.by_key.insert(handle.key.clone(), id);
+        self.all.insert(id, handle);
+    }
+
+    /// The number of the next one.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn go_on_from(&mut self, next: u64) {
+        self.next = next;
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (HandleId, &Handle)> {
+        self.all.iter().map(|(id, handle)| (*id, handle))
     }
 
     pub(super) fn by_key(&self, key: &str) -> Option<HandleId> {

@@ -4,10 +4,13 @@ use std::ffi::{CString, OsString};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use tine_ipc::Serialization;
 
 /// A place for one worker at a time. A worker that dies leaves its kernel-balanced sockets, with
 /// what is queued on them, to the next worker in its seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Seat(pub u32);
 
 /// A process to be started as a worker.
@@ -27,11 +30,24 @@ pub struct Launch {
     pub stdout: Option<OwnedFd>,
     /// Becomes descriptor 2; `None` for the primary's own.
     pub stderr: Option<OwnedFd>,
+    /// Becomes the descriptor of that number, from 3 upward, or another than the channel's.
+    pub descriptors: Vec<(i32, OwnedFd)>,
     /// Whether the process is to know that it is a cluster worker (`NODE_UNIQUE_ID`). It then has
     /// a channel in any case.
     pub clustered: bool,
     /// Whether the process gets a channel, as a child of `child_process.fork` does.
     pub channel: bool,
+    /// The descriptor that the process finds its channel on: 3 where `child_process.fork` puts it.
+    pub channel_number: i32,
+    /// How messages are written.
+    pub serialization: Serialization,
+    /// The user to become.
+    pub uid: Option<u32>,
+    /// The group to become.
+    pub gid: Option<u32>,
+    /// Whether the process leads a process group of its own, so that a terminal's Ctrl-C does not
+    /// reach it.
+    pub own_group: bool,
     /// A signal that the process gets when the *thread* that starts it ends, however it ends. For
     /// programs that would not notice the end of a primary by themselves.
     pub parent_death_signal: Option<i32>,
@@ -41,6 +57,34 @@ pub struct Launch {
     pub dialect: tine_ipc::Dialect,
 }
 
+impl Launch {
+    /// A cluster worker that runs `program` without arguments, in an empty environment.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        let program = program.into();
+        Self {
+            arguments: vec![program.clone().into()],
+            program,
+            environment: Vec::new(),
+            folder: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            descriptors: Vec::new(),
+            clustered: true,
+            channel: true,
+            channel_number: CHANNEL,
+            serialization: Serialization::Json,
+            uid: None,
+            gid: None,
+            own_group: false,
+            parent_death_signal: None,
+            seat: Seat(0),
+            dialect: tine_ipc::Dialect::Node,
+        }
+    }
+}
+
 /// A worker could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -48,6 +92,18 @@ pub enum ForkError {
     /// No channel could be made.
     #[error("making the channel of a new worker: {0}")]
     Channel(#[source] std::io::Error),
+    /// Its streams could not be opened.
+    #[error("opening the streams of a new worker: {0}")]
+    Streams(#[source] std::io::Error),
+    /// There is no such program.
+    #[error("starting a worker: {0}")]
+    Program(#[source] std::io::Error),
+    /// The runtime cannot be talked to in the serialization asked for.
+    #[error("starting a worker: {0}")]
+    Serialization(#[from] tine_ipc::NoCommonSerialization),
+    /// The cluster is closed.
+    #[error("starting a worker: the cluster is closed")]
+    Closed,
     /// A text with a NUL byte cannot be given to a process.
     #[error("{0} contains a NUL byte")]
     Nul(NulIn),
@@ -82,7 +138,7 @@ impl fmt::Display for NulIn {
 }
 
 /// The descriptor that the worker finds its channel on, the one `child_process.fork` gives.
-pub(super) const CHANNEL: i32 = 3;
+pub(crate) const CHANNEL: i32 = 3;
 
 impl Launch {
     pub(super) fn has_channel(&self) -> bool {
@@ -103,8 +159,8 @@ impl Launch {
         }
         let mut own = Vec::new();
         if self.has_channel() {
-            own.push(format!("NODE_CHANNEL_FD={CHANNEL}"));
-            own.push("NODE_CHANNEL_SERIALIZATION_MODE=json".to_owned());
+            own.push(format!("NODE_CHANNEL_FD={}", self.channel_number));
+            own.push(format!("NODE_CHANNEL_SERIALIZATION_MODE={}", self.serialization));
         }
         if self.clustered {
             own.push(format!("NODE_UNIQUE_ID={id}"));

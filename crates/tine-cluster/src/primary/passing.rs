@@ -1,15 +1,16 @@
 //! Who gets the next connection that the primary accepted?
 
+use super::holders::Holders;
 use super::worker::WorkerId;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tine_ipc::encode::NativeKind;
 use tine_rules::Millis;
-use tine_rules::balance::Rotation;
+use tine_rules::balance::{Order, Rotation};
 
 /// After running out of descriptors or memory, accepting is tried again this much later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -25,6 +26,8 @@ pub(super) struct Passing {
     /// There may be something to accept.
     ready: bool,
     pub(super) rotation: Rotation<WorkerId>,
+    /// For the order of the fewest connections.
+    pub(super) holders: Holders,
     /// Accepted, and not with any worker: refused by one, or left by a dead one.
     waiting: VecDeque<Arc<OwnedFd>>,
     /// Accepting failed for want of descriptors: not before.
@@ -38,11 +41,17 @@ pub(super) struct Passing {
 }
 
 impl Passing {
-    pub(super) fn new(key: &str, listener: Option<OwnedFd>, kind: NativeKind) -> Self {
+    pub(super) fn new(
+        key: &str,
+        listener: Option<OwnedFd>,
+        kind: NativeKind,
+        order: Order,
+    ) -> Self {
         Self {
             listener,
             ready: true,
-            rotation: Rotation::default(),
+            rotation: Rotation::with_order(order),
+            holders: Holders::default(),
             waiting: VecDeque::new(),
             accept_after: None,
             complaint: None,
@@ -67,6 +76,11 @@ impl Passing {
         self.waiting.push_front(connection);
     }
 
+    /// What waits for a worker to be free, longest first.
+    pub(super) fn in_hand(&self) -> impl Iterator<Item = &Arc<OwnedFd>> {
+        self.waiting.iter()
+    }
+
     /// Connections that wait for a worker to be free.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
@@ -82,12 +96,36 @@ impl Passing {
             Some(connection) => connection,
             None => Arc::new(self.accept(now)?),
         };
+        if self.rotation.needs_count(now) {
+            self.count(now);
+        }
         match self.rotation.next(now) {
             Some(worker) => Some((worker, connection)),
             None => {
                 self.take_back(connection);
                 None
             }
+        }
+    }
+
+    fn count(&mut self, now: Millis) {
+        let Some(listener) = &self.listener else { return };
+        let began = Instant::now();
+        let counted = self.holders.count(listener.as_fd(), &mut self.rotation);
+        let cost = began.elapsed();
+        self.rotation.counted(now.plus(cost), cost);
+        if let Err(error) = counted
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            // Never counted is worse than not looked at.
+            self.rotation.set_order(Order::Turns);
+        }
+    }
+
+    /// A worker has taken a connection.
+    pub(super) fn taken(&mut self, worker: WorkerId, connection: &OwnedFd) {
+        if self.rotation.order() == Order::Least {
+            self.holders.taken(connection.as_fd(), worker);
         }
     }
 

@@ -1,13 +1,20 @@
 //! How are connections shared, and what does this machine permit?
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How new connections are shared among workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Policy {
     /// The primary accepts and passes each connection on, in exact turns (Node's `SCHED_RR`).
     #[default]
     RoundRobin,
+    /// As [`Policy::RoundRobin`], but each connection goes to the worker that holds the fewest of
+    /// those that were passed on; of several, to the one whose turn it is. What was given is known
+    /// exactly, what was closed as of the last count: at most 10 ms old while connections come,
+    /// longer where counting takes more than 5 % of the time (0.8 µs for each open connection).
+    /// TCP on Linux; everything else is [`Policy::RoundRobin`].
+    Least,
     /// One socket; the workers accept for themselves (Node's `SCHED_NONE`).
     Shared,
     /// Each worker has a socket of its own in one `SO_REUSEPORT` group, and the kernel gives
@@ -34,6 +41,7 @@ impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::RoundRobin => "rr",
+            Self::Least => "least",
             Self::Shared => "shared",
             Self::Kernel => "kernel",
             Self::Sticky => "sticky",
@@ -42,7 +50,7 @@ impl fmt::Display for Policy {
 }
 
 /// What a [`Primary`](super::Primary) does where a choice is possible.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// How connections are shared.
     pub policy: Policy,
@@ -56,10 +64,24 @@ pub struct Settings {
     /// passing connections on costs. Workers do not inherit it, other threads and processes
     /// started by this thread do. Without effect under another than the ordinary policy.
     pub wait_our_turn: bool,
+    /// Longest message in bytes that a worker may send. One that sends a longer one loses its
+    /// channel.
+    pub message_limit: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            hold_listeners: false,
+            wait_our_turn: false,
+            message_limit: tine_ipc::Limits::default().message,
+        }
+    }
 }
 
 /// What decides which socket of a `SO_REUSEPORT` group gets a connection, as found to be possible.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SteeringReport {
     /// Exact turns, by eBPF.
     ExactTurns,
@@ -93,6 +115,8 @@ impl fmt::Display for SteeringReport {
 pub enum Sharing {
     /// The primary accepts and passes on.
     PassedOn,
+    /// The primary accepts and passes on, to whoever holds the fewest connections.
+    FewestConnections,
     /// All workers accept, or receive, from one socket.
     OneSocket,
     /// Each worker accepts from a socket that the primary has made for it.
@@ -105,6 +129,9 @@ impl fmt::Display for Sharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PassedOn => f.write_str("rr: passed on in exact turns"),
+            Self::FewestConnections => {
+                f.write_str("least: passed on to whoever holds the fewest connections")
+            }
             Self::OneSocket => f.write_str("shared: all workers use one socket"),
             Self::Kernel(SteeringReport::ByClientAddress) => {
                 f.write_str("sticky: by client address")

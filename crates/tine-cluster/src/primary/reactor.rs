@@ -55,16 +55,16 @@ impl Watched {
 }
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(crate) struct Inner {
     /// The epoll set.
     pub(super) reactor: Arc<OwnedFd>,
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     /// This thread does not interrupt others; its workers are not to inherit that.
     pub(super) waits_its_turn: bool,
-    pub(super) inherited: BTreeMap<i32, OwnedFd>,
+    pub(crate) inherited: BTreeMap<i32, OwnedFd>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) handles: Handles,
-    pub(super) events: VecDeque<Event>,
+    pub(crate) events: VecDeque<Event>,
     /// Handles whose waiting connections may have found a worker.
     pub(super) to_pump: BTreeSet<HandleId>,
     /// Workers whose channel has something to write.
@@ -72,15 +72,15 @@ pub(super) struct Inner {
     /// Workers that must read before they can be sent more.
     pub(super) to_retry: BTreeSet<WorkerId>,
     /// When something has to be done without being told.
-    pub(super) due: Option<Millis>,
+    pub(crate) due: Option<Millis>,
     pub(super) seq: i64,
     pub(super) next_worker: u32,
     pub(super) buffer: Box<[u8]>,
-    pub(super) zero: Instant,
+    pub(crate) zero: Instant,
 }
 
 impl Inner {
-    pub(super) fn new(settings: Settings, reactor: Arc<OwnedFd>) -> Self {
+    pub(crate) fn new(settings: Settings, reactor: Arc<OwnedFd>) -> Self {
         Self {
             reactor,
             waits_its_turn: settings.wait_our_turn
@@ -113,7 +113,7 @@ impl Inner {
     }
 
     /// Takes what the kernel has ready and acts on it. Says how much that was.
-    pub(super) fn turn(&mut self) -> io::Result<usize> {
+    pub(crate) fn turn(&mut self) -> io::Result<usize> {
         let mut ready: [std::mem::MaybeUninit<epoll::Event>; BATCH] =
             [std::mem::MaybeUninit::uninit(); BATCH];
         let none = rustix::event::Timespec {
@@ -153,7 +153,7 @@ impl Inner {
     }
 
     /// Passes connections on and writes what there is to write.
-    pub(super) fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         if let Some(due) = self.due
             && due <= self.now()
         {
@@ -233,7 +233,7 @@ impl Inner {
         link.blocked = blocked;
         // A peer that asks and does not read the answers is not asked for more.
         let mut watch = epoll::EventFlags::empty();
-        if link.channel.queued() <= UNREAD_ANSWERS {
+        if link.channel.queued() <= UNREAD_ANSWERS && !link.held {
             watch |= epoll::EventFlags::IN;
         }
         if blocked {

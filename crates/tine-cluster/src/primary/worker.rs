@@ -12,7 +12,9 @@ use tine_ipc::{Channel, Token};
 use tine_sys::reap::ExitStatus;
 
 /// The number of a worker, from 1, never used twice by one primary: Node's `worker.id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct WorkerId(pub u32);
 
 impl fmt::Display for WorkerId {
@@ -33,6 +35,8 @@ pub(super) struct Worker {
     pub(super) handoffs: VecDeque<Handoff>,
     /// Answers to `queryServer` that carry a descriptor and are not acknowledged.
     pub(super) replies: VecDeque<Reply>,
+    /// Tokens of sockets that our program sent and the worker has not acknowledged.
+    pub(super) sent_handles: BTreeSet<u64>,
     pub(super) online: bool,
     /// It has been told to leave: no question of it is answered any more.
     pub(super) disconnecting: bool,
@@ -47,6 +51,8 @@ pub(super) struct Link {
     pub(super) channel: Channel,
     /// Whether we wait for it to become writable.
     pub(super) blocked: bool,
+    /// Whether our program has too much of it unread.
+    pub(super) held: bool,
     /// What the epoll set waits for.
     pub(super) watched: rustix::event::epoll::EventFlags,
 }

@@ -1,5 +1,8 @@
 //! How does a Rust program join a cluster?
 //!
+//! Its primary may be tine, a Node program (`cluster.fork` with this program as
+//! `process.execPath`), or another Rust program. Nobody but this process sees a difference.
+//!
 //! ```no_run
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
 //! use tine_cluster::worker::Worker;
@@ -21,131 +24,151 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Messages go both ways, with or without a socket:
+//!
+//! ```no_run
+//! # async fn talk(worker: tine_cluster::worker::Worker) -> Result<(), Box<dyn std::error::Error>> {
+//! worker.send(&"up").await?;
+//! let mut messages = worker.messages();
+//! while let Some(message) = messages.next().await {
+//!     println!("the primary says {}", message.read::<String>()?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | question | file |
+//! |---|---|
+//! | What can a worker listen on? | `listen.rs` |
+//! | Where do connections come from? | `listener.rs` |
+//! | How does it say something? | `send.rs` |
+//! | Where do messages wait? | `inbox.rs` |
+//! | When and how does it leave? | `shutdown.rs` |
+//! | What does it know, and what does it answer? | `state.rs`, `servers.rs` |
+//! | Who holds the lock, and who reads? | `shared.rs`, `task.rs` |
 
+mod inbox;
+mod listen;
 mod listener;
+mod send;
+mod servers;
+mod shared;
+mod shutdown;
+mod state;
 mod task;
 
-pub use listener::Listener;
+pub use inbox::Messages;
+pub use listen::{ListenOptions, UdpOptions, UnixOptions};
+pub use listener::{Listener, UnixListener};
+pub use send::Sending;
+pub use shutdown::Reason;
 
 use rustix::net::AddressFamily;
+use shared::Shared;
+use state::State;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Once;
-use task::Command;
-use tine_ipc::{JsScalar, QueryServer};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tine_ipc::{Channel, Dialect, Limits, Serialization};
+use tokio::net::UnixStream;
+
+const CHANNEL: &str = "NODE_CHANNEL_FD";
+const SERIALIZATION: &str = "NODE_CHANNEL_SERIALIZATION_MODE";
+const ID: &str = "NODE_UNIQUE_ID";
+
+/// The environment variables that make a process a worker.
+///
+/// Node removes them from its own environment; a Rust program with threads cannot do that safely,
+/// so remove them from the environment of what you start:
+///
+/// ```
+/// # #[allow(clippy::disallowed_methods)]
+/// # fn child() -> std::process::Command {
+/// let mut child = std::process::Command::new("true");
+/// for variable in tine_cluster::worker::VARIABLES {
+///     child.env_remove(variable);
+/// }
+/// # child
+/// # }
+/// ```
+///
+/// The channel itself is close-on-exec once [`Worker::from_env`] has been called, and is not
+/// inherited.
+pub const VARIABLES: [&str; 3] = [CHANNEL, SERIALIZATION, ID];
 
 /// This process as a worker of a cluster, whoever its primary is: tine, Node, or another Rust
 /// program.
 ///
-/// Dropping it does not leave the cluster; dropping its listeners after
-/// [`shutdown`](Self::shutdown) has resolved does.
-#[derive(Debug)]
+/// Clones are the same worker. Dropping the last one does not leave the cluster: the channel
+/// belongs to the process, and to the tokio runtime of [`from_env`](Self::from_env).
+#[derive(Debug, Clone)]
 pub struct Worker {
-    id: Option<u32>,
-    commands: mpsc::UnboundedSender<Command>,
-    leave: watch::Sender<bool>,
-    leaving: watch::Receiver<bool>,
-    signals: Once,
+    shared: Arc<Shared>,
 }
 
 impl Worker {
     /// Joins the cluster that this process was started in: `None` when it was started by other
     /// means, without `NODE_CHANNEL_FD`. Works once in the life of a process.
     ///
+    /// A process that was forked without a cluster (`child_process.fork`) has a channel and no
+    /// number: it can talk, but not listen, and is not ended with its parent.
+    ///
     /// # Errors
-    /// When the variable names something that is no channel, or was taken before.
+    /// When the variable names something that is no channel, or was taken before; when
+    /// `NODE_CHANNEL_SERIALIZATION_MODE` is neither `json` nor `advanced`.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with IO enabled.
+    /// Outside of a tokio runtime with IO enabled. The runtime needs its timer too, for the rare
+    /// case that too many descriptors are on their way.
     pub fn from_env() -> io::Result<Option<Self>> {
-        let Some(channel) = tine_sys::inherited::take_channel("NODE_CHANNEL_FD")? else {
+        let Some(channel) = tine_sys::inherited::take_channel(CHANNEL)? else {
             return Ok(None);
         };
-        let id = std::env::var("NODE_UNIQUE_ID")
-            .ok()
-            .and_then(|id| id.parse().ok());
-        Self::new(channel, id).map(Some)
+        let serialization = match std::env::var(SERIALIZATION) {
+            Err(_) => Serialization::Json,
+            Ok(mode) => mode.parse().map_err(|error| {
+                let text = format!("reading {SERIALIZATION}: {error}");
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })?,
+        };
+        let id = std::env::var(ID).ok().and_then(|id| id.parse().ok());
+        Self::new(channel, id, serialization).map(Some)
     }
 
-    fn new(channel: OwnedFd, id: Option<u32>) -> io::Result<Self> {
+    pub(crate) fn new(
+        channel: OwnedFd,
+        id: Option<u32>,
+        serialization: Serialization,
+    ) -> io::Result<Self> {
         if rustix::net::getsockname(&channel)?.address_family() != AddressFamily::UNIX {
-            let text = "NODE_CHANNEL_FD does not name an IPC channel";
+            let text = format!("{CHANNEL} does not name an IPC channel");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         rustix::io::ioctl_fionbio(&channel, true)?;
-        let (commands, received) = mpsc::unbounded_channel();
-        let (leave, leaving) = watch::channel(false);
-        task::start(channel, received, commands.downgrade(), leave.clone())?;
-        Ok(Self {
-            id,
-            commands,
-            leave,
-            leaving,
-            signals: Once::new(),
-        })
+        let socket = UnixStream::from_std(std::os::unix::net::UnixStream::from(channel))?;
+        let socket = Arc::new(socket);
+        let channel = Channel::with(Limits::default(), Dialect::Node, serialization)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let state = State::new(channel, socket.clone(), id.is_some());
+        let runtime = tokio::runtime::Handle::current();
+        let shared = Shared::new(state, id, serialization, runtime);
+        // The word that it is online goes at once, whatever the program does next.
+        shared.with(|_| {});
+        task::start(&shared, socket);
+        Ok(Self { shared })
     }
 
     /// `cluster.worker.id`, from 1; `None` in a process that has a channel and is no cluster
     /// worker.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
-        self.id
+        self.shared.id
     }
 
-    /// Listens on a TCP address that all workers share. Port 0 is one free port for all of them.
-    ///
-    /// # Errors
-    /// What the primary met when it bound the address, for example that it is in use; or that
-    /// the primary is gone.
-    pub async fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
-        let query = QueryServer {
-            address: JsScalar::Text(address.ip().to_string()),
-            port: JsScalar::Number(i64::from(address.port())),
-            address_type: JsScalar::Number(if address.is_ipv6() { 6 } else { 4 }),
-            ..QueryServer::default()
-        };
-        let (reply, replied) = oneshot::channel();
-        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the primary is gone");
-        let _ = self.commands.send(Command::Listen { query, reply });
-        replied.await.map_err(|_| gone())?
+    /// How messages are written on this channel.
+    #[must_use]
+    pub fn serialization(&self) -> Serialization {
+        self.shared.serialization
     }
-
-    /// Resolves when this process is to leave: the primary asks it to, the primary is gone, or
-    /// SIGINT or SIGTERM has come since the first call. May be awaited by several at once, and again
-    /// and again: what has come is not forgotten.
-    pub async fn shutdown(&self) {
-        self.signals.call_once(|| self.heed_signals());
-        // An error means that the channel's task is gone, and with it the primary.
-        let _ = self.leaving.clone().wait_for(|leaving| *leaving).await;
-    }
-
-    /// From now on SIGINT and SIGTERM do not end this process, but ask it to leave.
-    fn heed_signals(&self) {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) = (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) else {
-            return;
-        };
-        let leave = self.leave.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            let _ = leave.send(true);
-        });
-    }
-}
-
-/// Whether a descriptor that came from the primary is a listening or bound stream socket.
-fn is_listener(fd: &OwnedFd) -> bool {
-    use tine_sys::socket::Kind;
-    matches!(
-        tine_sys::socket::kind(fd.as_fd()),
-        Ok(Kind::TcpListener | Kind::TcpUnconnected)
-    )
 }

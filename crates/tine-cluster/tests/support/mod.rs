@@ -1,9 +1,10 @@
 //! A primary over real Node workers, driven step by step.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tine_cluster::{Dialect, Event, Launch, Policy, Primary, Seat, Settings, WorkerId};
+use tine_cluster::primary::{Event, Launch, Policy, Primary, Seat, Settings, WorkerId};
 use tine_testkit::Runtime;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -27,7 +28,7 @@ impl Cluster {
         let settings = Settings {
             policy,
             hold_listeners: true,
-            wait_our_turn: false,
+            ..Settings::default()
         };
         let primary = runtime.block_on(async { Primary::new(settings) }).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -51,16 +52,9 @@ impl Cluster {
                 ("PORT".into(), self.port.to_string().into()),
                 ("SEAT".into(), seat.to_string().into()),
             ],
-            program,
-            folder: None,
-            stdin: None,
-            stdout: None,
-            stderr: None,
-            clustered: true,
-            channel: true,
-            parent_death_signal: None,
+            own_group: true,
             seat: Seat(seat),
-            dialect: Dialect::Node,
+            ..Launch::new(program)
         };
         let _inside = self.runtime.enter();
         self.primary.fork(launch).unwrap()
@@ -95,6 +89,13 @@ impl Cluster {
                 .any(|event| matches!(event, Event::Listening(who, _) if *who == worker))
                 .then_some(())
         });
+    }
+
+    /// Sends one JSON text.
+    pub(crate) fn send(&mut self, worker: WorkerId, json: &str) {
+        let body = tine_cluster::Body::from_json(json).unwrap();
+        let mark = self.primary.send(worker, &body).unwrap();
+        assert!(mark.is_some(), "a closed channel");
     }
 
     pub(crate) fn until_exit(&mut self, worker: WorkerId) {
@@ -164,4 +165,18 @@ impl Drop for Cluster {
             let _ = self.primary.signal(WorkerId(number), 9);
         }
     }
+}
+
+/// The command that runs an example of this crate, which cargo has built with the tests.
+#[allow(dead_code, reason = "not every test file runs one")]
+#[allow(clippy::disallowed_methods, reason = "nothing but a test starts it")]
+pub(crate) fn example(name: &str) -> std::process::Command {
+    let own = std::env::current_exe().unwrap();
+    let path = own.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing; hint: cargo build -p tine-cluster --examples",
+        path.display()
+    );
+    std::process::Command::new(path)
 }

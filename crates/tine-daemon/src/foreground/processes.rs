@@ -9,7 +9,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use tine_cluster::{ForkError, Launch, Primary, Seat, WorkerId};
+use tine_cluster::primary::{ForkError, Launch, Primary, Seat, WorkerId};
 use tine_logs::LastLines;
 
 /// Lines remembered of each slot, to be shown when it is given up.
@@ -77,7 +77,6 @@ impl Processes {
         environment.push(("name".into(), spec.name.clone().into()));
         let seat = u32::try_from(slot).map_or(Seat(u32::MAX), Seat);
         let id = primary.fork(Launch {
-            program: spec.program.clone(),
             arguments: spec.arguments.clone(),
             environment,
             folder: Some(spec.folder.clone()),
@@ -90,6 +89,8 @@ impl Processes {
             parent_death_signal: Some(rustix::process::Signal::KILL.as_raw()),
             seat,
             dialect: spec.dialect,
+            own_group: true,
+            ..Launch::new(&spec.program)
         })?;
         let pid = primary
             .pid(id)

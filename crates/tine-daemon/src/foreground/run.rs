@@ -9,10 +9,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
-use tine_cluster::{
-    Event as ClusterEvent, ExitStatus, ForkError, ListeningAddress, Policy, Primary, Seat,
-    Settings, Sharing, WorkerId,
+use tine_cluster::primary::{
+    Event as ClusterEvent, ForkError, ListeningAddress, Policy, Primary, Seat, Settings, Sharing,
+    WorkerId,
 };
+use tine_cluster::ExitStatus;
 use tine_rules::{Action, App, Event, Millis, Notice, Outcome};
 use tine_sys::spawn::SpawnError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,6 +68,7 @@ pub async fn run(
         policy,
         hold_listeners: true,
         wait_our_turn: policy == Policy::RoundRobin,
+        ..Settings::default()
     })
     .map_err(system("making an epoll set"))?;
     primary.offer_descriptors(inherited);

@@ -5,12 +5,13 @@ use std::collections::{HashSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use tine_ipc::encode::{self, NativeKind};
-use tine_ipc::{Act, Channel, Cluster, Dialect, Event, Token};
+use tine_ipc::v8::Value;
+use tine_ipc::{Act, Body, Channel, Cluster, Event, SentHandle, Serialization, Token};
 
 /// What one message must look like when it arrives.
 #[derive(Debug)]
 enum What {
-    User { json: String, internal: bool },
+    User { body: Body, internal: bool },
     Cluster { seq: i64 },
 }
 
@@ -40,11 +41,13 @@ impl Ledger {
             3 => encode::round_robin_reply(&"k\u{20ac}\n".repeat(size), 1, seq, None, None),
             4 => encode::error_reply("k", 1, seq, -98),
             _ => {
-                let (json, internal) = user(choice, seq, size);
-                channel.send_message(&json);
-                let json = json.replace('\n', " ");
+                let (body, internal) = user(channel.serialization(), choice, seq, size);
+                let before = (channel.written(), channel.queued());
+                let mark = channel.send(&body).unwrap();
+                assert!(mark > before.0, "nothing of it can be written yet");
+                assert!(channel.queued() > before.1);
                 self.expected
-                    .push_back((What::User { json, internal }, None));
+                    .push_back((What::User { body, internal }, None));
                 return;
             }
         };
@@ -59,17 +62,19 @@ impl Ledger {
         let (witness, fd) = Witness::pair();
         let name = witness.name;
         self.witnesses.push(witness);
-        let (what, text) = if choice.is_multiple_of(2) || channel.dialect() == Dialect::Bun {
-            let key = format!("\"{}\"", "k".repeat(size));
-            (What::Cluster { seq }, encode::new_connection(&key, seq))
-        } else {
-            let (json, internal) = user(choice / 2, seq, size);
-            let json = json.replace('\n', " ");
-            let text = json.clone().into_bytes();
-            (What::User { json, internal }, text)
-        };
         let token = Token(seq.unsigned_abs());
-        channel.send_cluster_handle(&text, NativeKind::TcpConnection, Arc::new(fd), token);
+        let what = if choice.is_multiple_of(2) {
+            let key = format!("\"{}\"", "k".repeat(size));
+            let text = encode::new_connection(&key, seq);
+            channel.send_cluster_handle(&text, NativeKind::TcpConnection, Arc::new(fd), token);
+            What::Cluster { seq }
+        } else {
+            let (body, internal) = user(channel.serialization(), choice / 2, seq, size);
+            channel
+                .send_with_handle(&body, SentHandle::Socket, Arc::new(fd), token)
+                .unwrap();
+            What::User { body, internal }
+        };
         self.expected.push_back((what, Some(name)));
         self.tokens.push_back((token, name));
     }
@@ -96,20 +101,22 @@ impl Ledger {
             }
             (
                 Event::Message {
-                    json,
+                    body,
                     internal,
                     handle,
                 },
                 What::User {
-                    json: sent,
+                    body: sent,
                     internal: sent_internal,
                 },
             ) => {
                 assert!(
-                    json == sent,
-                    "came in as {json:.200}, was sent as {sent:.200}"
+                    body == sent,
+                    "came in as {:.200}, was sent as {:.200}",
+                    format!("{body:?}"),
+                    format!("{sent:?}")
                 );
-                assert_eq!(internal, sent_internal, "{json:.200}");
+                assert_eq!(internal, sent_internal);
                 handle.map(|handle| handle.fd)
             }
             (event, what) => panic!("{event:?} is not {what:?}"),
@@ -166,8 +173,41 @@ fn check_cluster(message: &Cluster, seq: i64) {
     assert!(!matches!(message.act, Act::Unknown(_)), "{message:?}");
 }
 
-/// A JSON text that cluster has nothing to do with, and whether Node would call it internal.
-fn user(choice: u8, seq: i64, size: usize) -> (String, bool) {
+/// A message that cluster has nothing to do with, and whether Node would call it internal.
+fn user(how: Serialization, choice: u8, seq: i64, size: usize) -> (Body, bool) {
+    if how == Serialization::Json {
+        let (text, internal) = json(choice, seq, size);
+        return (Body::from_json(text).unwrap(), internal);
+    }
+    if choice.is_multiple_of(3) {
+        return (Body::from_value(&rich(seq, size)).unwrap(), false);
+    }
+    // Nested no deeper than is read as JSON.
+    let (text, internal) = json(
+        choice,
+        seq,
+        if choice % 11 == 7 { size % 100 } else { size },
+    );
+    let value = Body::from_json(text).unwrap().value().unwrap();
+    (Body::from_value(&value).unwrap(), internal)
+}
+
+/// A value that JSON has nothing for: inside itself, with characters at even and odd places.
+fn rich(seq: i64, size: usize) -> Value {
+    Value::object([
+        ("self", Value::Reference(0)),
+        ("bytes", Value::Buffer(vec![7; size])),
+        ("text", Value::from(format!("\u{6f22}{seq}"))),
+        ("seq", Value::BigInt(seq.into())),
+        (
+            "map",
+            Value::Map(vec![(Value::Reference(1), Value::Date(0.5))]),
+        ),
+    ])
+}
+
+/// A JSON text, and whether Node would call it internal.
+fn json(choice: u8, seq: i64, size: usize) -> (String, bool) {
     let filler = ["x", "\u{e9}", "\u{6f22}", "\u{1f600}"][choice as usize % 4].repeat(size);
     match choice % 11 {
         0 => (

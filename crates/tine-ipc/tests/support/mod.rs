@@ -5,7 +5,34 @@ pub(crate) mod hostile;
 pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod operations;
+pub(crate) mod values;
 pub(crate) mod witness;
+
+use tine_ipc::{Body, Channel, Dialect, Event, Limits, Serialization};
+
+/// Two ends in one serialization, as far as these dialects have it.
+pub(crate) fn channels(dialects: [Dialect; 2], advanced: bool) -> [Channel; 2] {
+    let how = if advanced && !dialects.contains(&Dialect::Bun) {
+        Serialization::Advanced
+    } else {
+        Serialization::Json
+    };
+    dialects.map(|known| Channel::with(Limits::default(), known, how).unwrap())
+}
+
+/// These bytes behind a header as the body of a message, if they may be one.
+pub(crate) fn advanced_body(bytes: &[u8]) -> Option<Body> {
+    let mut channel =
+        Channel::with(Limits::default(), Dialect::Node, Serialization::Advanced).unwrap();
+    let length = u32::try_from(bytes.len() + 2).unwrap().to_be_bytes();
+    channel.receive(&length).unwrap();
+    channel.receive(&[0xff, 15]).unwrap();
+    channel.receive(bytes).unwrap();
+    match channel.poll_event() {
+        Some(Event::Message { body, .. }) => Some(body),
+        _ => None,
+    }
+}
 
 /// Reads choices out of arbitrary bytes; when they are used up, everything is 0.
 pub(crate) struct Choices<'a>(pub(crate) &'a [u8]);

@@ -1,9 +1,9 @@
 //! Two channels on a link, and anything that can happen to them.
 
-use super::Choices;
 use super::ledger::Ledger;
 use super::link::Link;
-use tine_ipc::{Channel, Dialect, Event, Limits};
+use super::{Choices, channels};
+use tine_ipc::{Channel, Dialect, Event};
 
 /// One thing that happens. The side is 0 or 1.
 #[derive(Debug, Clone, Copy)]
@@ -84,9 +84,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(dialects: [Dialect; 2], capacity: usize) -> Self {
+    pub(crate) fn new(dialects: [Dialect; 2], advanced: bool, capacity: usize) -> Self {
         Self {
-            channels: dialects.map(|known| Channel::with_dialect(Limits::default(), known)),
+            channels: channels(dialects, advanced),
             links: [Link::new(capacity), Link::new(capacity)],
             ledgers: [Ledger::default(), Ledger::default()],
         }
@@ -203,9 +203,10 @@ impl World {
 /// When anything is lost, doubled, out of order, or held too long.
 pub(crate) fn play(data: &[u8]) -> [Ledger; 2] {
     let mut choices = Choices(data);
-    let dialects = DIALECTS[usize::from(choices.byte()) % DIALECTS.len()];
+    let first = usize::from(choices.byte());
+    let dialects = DIALECTS[first % DIALECTS.len()];
     let capacity = 1 + usize::from(choices.word()) / 8;
-    let mut world = World::new(dialects, capacity);
+    let mut world = World::new(dialects, first & 0x80 != 0, capacity);
     // So many handles exist at once; the machine's own limit is not what is tested here.
     for _ in 0..300 {
         if choices.is_empty() {

@@ -1,0 +1,60 @@
+//! Which of the connections that were passed on does each worker still hold?
+//!
+//! Nothing on the wire tells when a worker closes a connection. The kernel does: every connection
+//! has a number of its own (`SO_COOKIE`), and a list of those that a process still holds can be
+//! asked for. It is asked only when a connection is about to be given and the answer can matter.
+
+use super::worker::WorkerId;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::BorrowedFd;
+use tine_rules::balance::Rotation;
+
+/// Who took which connection, by its number.
+#[derive(Debug, Default)]
+pub(super) struct Holders(HashMap<u64, WorkerId>);
+
+impl Holders {
+    /// A worker has taken a connection that is still open here.
+    pub(super) fn taken(&mut self, connection: BorrowedFd<'_>, worker: WorkerId) {
+        // One that cannot be told apart is not counted: too few is better than for ever.
+        if let Ok(cookie) = tine_sys::connections::cookie(connection) {
+            self.0.insert(cookie, worker);
+        }
+    }
+
+    /// Counts what is still held and tells the rotation.
+    pub(super) fn count(
+        &mut self,
+        listener: BorrowedFd<'_>,
+        rotation: &mut Rotation<WorkerId>,
+    ) -> io::Result<()> {
+        let mut held = HashMap::with_capacity(self.0.len());
+        for connection in tine_sys::connections::open_at_listener(listener)? {
+            if connection.held
+                && let Some(worker) = self.0.get(&connection.cookie)
+            {
+                held.insert(connection.cookie, *worker);
+            }
+        }
+        self.0 = held;
+        let mut counts: HashMap<WorkerId, usize> = HashMap::new();
+        for worker in self.0.values() {
+            *counts.entry(*worker).or_default() += 1;
+        }
+        let workers: Vec<WorkerId> = rotation.workers().collect();
+        for worker in workers {
+            rotation.set_held(worker, counts.get(&worker).copied().unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// The numbers and who has them, to be handed over.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, WorkerId)> {
+        self.0.iter().map(|(cookie, worker)| (*cookie, *worker))
+    }
+
+    pub(super) fn of(all: impl IntoIterator<Item = (u64, WorkerId)>) -> Self {
+        Self(all.into_iter().collect())
+    }
+}

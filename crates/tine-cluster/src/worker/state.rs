@@ -1,0 +1,407 @@
+//! What does a worker know, and what does it say to its primary?
+
+use super::inbox::Inbox;
+use super::servers::{Asked, Servers};
+use super::shutdown::Reason;
+use crate::error::SendError;
+use crate::request;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tine_ipc::unix::Flushed;
+use tine_ipc::{Act, Body, Channel, Cluster, Event, Mark, SentHandle, Token, encode};
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+/// Why nothing is written now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocked {
+    /// The socket is full.
+    Full,
+    /// The kernel lets no more descriptors be in flight.
+    TooManyHandles,
+}
+
+/// How this worker is leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    No,
+    /// The primary has asked: the channel closes with the last listener.
+    Asked,
+    /// Its own wish: the channel closes when the primary has acknowledged this.
+    Announced { seq: i64 },
+    /// The channel closes when all is written.
+    Closing,
+}
+
+/// What became of a request: its whole answer, or the words of a refusal.
+pub(super) type Answer = Result<Body, String>;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) channel: Channel,
+    /// `None` once the channel is closed.
+    pub(super) socket: Option<Arc<UnixStream>>,
+    pub(super) blocked: Option<Blocked>,
+    /// Writing has failed: the primary has closed its end. What it said before is still read.
+    mute: bool,
+    task: Option<Waker>,
+    /// What was in the way of writing when the task went to sleep.
+    task_knows: Option<Blocked>,
+    paused: bool,
+    /// Somebody has asked for a disconnect.
+    meant: bool,
+    is_cluster_worker: bool,
+    seq: i64,
+    pub(super) asked: HashMap<i64, Asked>,
+    pub(super) servers: Servers,
+    pub(super) inbox: Inbox,
+    /// Who waits until how much is written, oldest first.
+    unwritten: VecDeque<(Mark, oneshot::Sender<()>)>,
+    handles: HashMap<Token, oneshot::Sender<Result<(), SendError>>>,
+    next_handle: u64,
+    requests: HashMap<u64, oneshot::Sender<Answer>>,
+    next_request: u64,
+    pub(super) leaving: Leaving,
+    pub(super) shutdown_asked: bool,
+    pub(super) outlive: bool,
+    // For `Shared::give_back`.
+    pub(super) wakes: Vec<Waker>,
+    pub(super) reason: Option<Reason>,
+    pub(super) must_end_itself: bool,
+}
+
+impl State {
+    pub(super) fn new(channel: Channel, socket: Arc<UnixStream>, is_cluster_worker: bool) -> Self {
+        let mut state = Self {
+            channel,
+            socket: Some(socket),
+            blocked: None,
+            mute: false,
+            task: None,
+            task_knows: None,
+            paused: false,
+            meant: false,
+            is_cluster_worker,
+            seq: 0,
+            asked: HashMap::new(),
+            servers: Servers::default(),
+            inbox: Inbox::default(),
+            unwritten: VecDeque::new(),
+            handles: HashMap::new(),
+            next_handle: 0,
+            requests: HashMap::new(),
+            next_request: 0,
+            leaving: Leaving::No,
+            shutdown_asked: false,
+            outlive: false,
+            wakes: Vec::new(),
+            reason: None,
+            must_end_itself: false,
+        };
+        if is_cluster_worker {
+            let seq = state.seq();
+            state.channel.send_cluster(&encode::online(seq));
+        }
+        state
+    }
+
+    pub(super) fn seq(&mut self) -> i64 {
+        let seq = self.seq;
+        self.seq += 1;
+        seq
+    }
+
+    /// Whether anything can still be said.
+    pub(super) fn is_open(&self) -> bool {
+        self.socket.is_some() && !self.mute
+    }
+
+    // Writing.
+
+    /// Writes what is queued, as far as the socket takes it.
+    pub(super) fn flush(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        if self.mute || self.blocked.is_some() || self.channel.queued() == 0 {
+            return;
+        }
+        let unread = tine_sys::socket::unread_by_peer;
+        match tine_ipc::unix::flush(socket.as_fd(), &mut self.channel, unread) {
+            Ok(Flushed::All) => {}
+            Ok(Flushed::WouldBlock) => self.blocked = Some(Blocked::Full),
+            Ok(Flushed::PeerMustRead) => self.blocked = Some(Blocked::TooManyHandles),
+            Err(_) => {
+                self.mute = true;
+                self.unwritten.clear();
+                self.handles.clear();
+                self.requests.clear();
+            }
+        }
+        let written = self.channel.written();
+        while let Some((_, waiting)) = self.unwritten.pop_front_if(|(mark, _)| *mark <= written) {
+            // Whoever has stopped waiting does not want to know.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// What to wait for until everything up to `mark` is written; `None` if it is.
+    pub(super) fn until_written(&mut self, mark: Mark) -> Option<oneshot::Receiver<()>> {
+        if self.channel.written() >= mark {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.unwritten.push_back((mark, sender));
+        Some(receiver)
+    }
+
+    pub(super) fn send_handle(
+        &mut self,
+        body: &Body,
+        kind: SentHandle,
+        fd: OwnedFd,
+    ) -> Result<oneshot::Receiver<Result<(), SendError>>, SendError> {
+        let token = Token(self.next_handle);
+        self.next_handle += 1;
+        self.channel
+            .send_with_handle(body, kind, Arc::new(fd), token)?;
+        let (sender, receiver) = oneshot::channel();
+        self.handles.insert(token, sender);
+        Ok(receiver)
+    }
+
+    /// A number for a request, and what its answer comes through.
+    pub(super) fn expect_answer(&mut self) -> (u64, oneshot::Receiver<Answer>) {
+        const MANY: usize = 1000;
+        let number = self.next_request;
+        self.next_request += 1;
+        if self.requests.len() >= MANY {
+            self.requests.retain(|_, asker| !asker.is_closed());
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.requests.insert(number, sender);
+        (number, receiver)
+    }
+
+    // The task.
+
+    pub(super) fn register_task(&mut self, waker: &Waker) {
+        self.task_knows = self.blocked;
+        match &mut self.task {
+            Some(task) => task.clone_from(waker),
+            None => self.task = Some(waker.clone()),
+        }
+    }
+
+    /// Wakes the task for what only it can do.
+    pub(super) fn call_task_if_needed(&mut self) {
+        let wanted = self.is_finished()
+            || (self.blocked.is_some() && self.blocked != self.task_knows)
+            || (self.paused && !self.must_pause());
+        if wanted && let Some(task) = self.task.take() {
+            self.wakes.push(task);
+        }
+    }
+
+    /// Whether reading is to stop until the program has read its messages. It must not while
+    /// something is waited for that comes behind them.
+    fn must_pause(&self) -> bool {
+        self.inbox.holds_too_much(self.paused)
+            && self.leaving == Leaving::No
+            && self.asked.is_empty()
+            && self.handles.is_empty()
+            && self.requests.is_empty()
+    }
+
+    pub(super) fn pause(&mut self) -> bool {
+        self.paused = self.must_pause();
+        self.paused
+    }
+
+    pub(super) fn poll_unpaused(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let must_write = self.blocked == Some(Blocked::Full);
+        if self.pause() && !must_write && self.socket.is_some() {
+            self.register_task(cx.waker());
+            return Poll::Pending;
+        }
+        self.paused = false;
+        Poll::Ready(())
+    }
+
+    // What comes in.
+
+    pub(super) fn heard(&mut self, event: Event) {
+        match event {
+            Event::Cluster(message, fd) => self.cluster(*message, fd),
+            Event::Message {
+                body,
+                internal: false,
+                handle,
+            } => {
+                if !self.requests.is_empty()
+                    && let Some((number, refusal)) = request::reply_of(&body)
+                    && let Some(asker) = self.requests.remove(&number)
+                {
+                    let _ = asker.send(refusal.map_or(Ok(body), Err));
+                    return;
+                }
+                let dropped = self.inbox.push(body, handle, &mut self.wakes);
+                if let Some(request) = dropped.and_then(|message| message.request()) {
+                    let text = "the worker's program does not read its messages";
+                    let how = self.channel.serialization();
+                    if let Ok(refusal) = request::refuse(request, text, how) {
+                        let _ = self.channel.send(&refusal);
+                    }
+                }
+            }
+            Event::Message { body, .. } => self.internal(&body),
+            Event::HandleTaken(token) => {
+                if let Some(waiting) = self.handles.remove(&token) {
+                    let _ = waiting.send(Ok(()));
+                }
+            }
+            Event::HandleRefused(token) => {
+                if let Some(waiting) = self.handles.remove(&token) {
+                    let _ = waiting.send(Err(SendError::HandleRefused));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn cluster(&mut self, message: Cluster, fd: Option<OwnedFd>) {
+        let Cluster { seq, ack, act } = message;
+        match act {
+            Act::Reply(reply) => {
+                let Some(ack) = ack else { return };
+                if let Some(asked) = self.asked.remove(&ack) {
+                    self.answered(asked, reply, fd);
+                } else if self.leaving == (Leaving::Announced { seq: ack }) {
+                    self.leaving = Leaving::Closing;
+                }
+            }
+            Act::NewConnection { key } => {
+                let seq = seq.unwrap_or(-1);
+                let welcome = self.leaving == Leaving::No;
+                if !fd.is_some_and(|fd| welcome && self.pass(&key, fd, seq)) {
+                    self.answer_connection(seq, false);
+                }
+            }
+            Act::Disconnect if self.leaving == Leaving::No => {
+                self.leaving = Leaving::Asked;
+                self.meant = true;
+                self.reason = Some(Reason::Disconnect);
+                if !self.shutdown_asked {
+                    self.close_servers();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whoever sent a connection of its server asks what became of it: `close()` there waits for
+    /// the answer. What the program does with a socket that it has got cannot be seen from here.
+    fn internal(&mut self, body: &Body) {
+        #[derive(serde::Deserialize)]
+        struct Asked {
+            cmd: String,
+            key: Option<String>,
+        }
+        let Ok(Asked {
+            cmd,
+            key: Some(key),
+        }) = body.read()
+        else {
+            return;
+        };
+        match cmd.as_str() {
+            "NODE_SOCKET_NOTIFY_CLOSE" if self.inbox.tell_when_none(&key) => self.all_closed(&key),
+            "NODE_SOCKET_GET_COUNT" => {
+                let count = self.inbox.handles_of(&key);
+                let how = self.channel.serialization();
+                let answer = serde_json::json!({
+                    "cmd": "NODE_SOCKET_COUNT", "key": key, "count": count,
+                });
+                if let Ok(answer) = Body::write(&answer, how) {
+                    let _ = self.channel.send(&answer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn all_closed(&mut self, key: &str) {
+        let answer = serde_json::json!({ "cmd": "NODE_SOCKET_ALL_CLOSED", "key": key });
+        if let Ok(answer) = Body::write(&answer, self.channel.serialization()) {
+            let _ = self.channel.send(&answer);
+        }
+    }
+
+    // Leaving.
+
+    /// Begins to leave on this process's own wish.
+    pub(super) fn leave(&mut self) {
+        if self.leaving != Leaving::No || self.socket.is_none() {
+            return;
+        }
+        self.reason = Some(Reason::OwnWish);
+        self.close_servers();
+        if self.is_cluster_worker {
+            let seq = self.seq();
+            self.channel
+                .send_cluster(&encode::exited_after_disconnect(seq));
+            self.leaving = Leaving::Announced { seq };
+            self.meant = true;
+        } else {
+            self.leaving = Leaving::Closing;
+        }
+    }
+
+    pub(super) fn close_when_said(&mut self) {
+        if self.socket.is_none() {
+            return;
+        }
+        self.reason = Some(Reason::OwnWish);
+        self.leaving = Leaving::Closing;
+    }
+
+    /// Whether the channel is to be closed now.
+    pub(super) fn is_finished(&self) -> bool {
+        let is_time = match self.leaving {
+            Leaving::No | Leaving::Announced { .. } => false,
+            Leaving::Asked => self.servers.is_empty(),
+            Leaving::Closing => true,
+        };
+        is_time && (self.mute || self.channel.queued() == 0 && self.channel.in_flight() == 0)
+    }
+
+    /// The primary has closed the channel.
+    pub(super) fn primary_gone(&mut self) {
+        if self.leaving != Leaving::No {
+            return;
+        }
+        self.reason = Some(Reason::PrimaryGone);
+        self.must_end_itself = self.is_cluster_worker && !self.shutdown_asked && !self.outlive;
+    }
+
+    /// Lets everybody know who waits for something that will not come.
+    pub(super) fn close(&mut self) {
+        if self.socket.take().is_none() {
+            return;
+        }
+        self.asked.clear();
+        self.unwritten.clear();
+        self.handles.clear();
+        self.requests.clear();
+        self.inbox.close(&mut self.wakes);
+        self.servers.wake_all(&mut self.wakes);
+    }
+
+    pub(super) fn exited_after_disconnect(&self) -> Option<bool> {
+        match (self.meant, &self.socket) {
+            (true, _) => Some(true),
+            (false, Some(_)) => None,
+            (false, None) => Some(false),
+        }
+    }
+}

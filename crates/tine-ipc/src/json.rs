@@ -1,0 +1,273 @@
+//! What do `JSON.stringify` and `JSON.parse` make of it?
+
+use crate::body::BodyError;
+use crate::v8::{Key, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::ser::Formatter;
+use std::io;
+
+/// Deepest nesting that serde_json reads into a type.
+const MAX_DEPTH: usize = 128;
+
+/// Writes numbers as JavaScript does, and never a line feed.
+struct JavaScript;
+
+impl Formatter for JavaScript {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(number(value).as_bytes())
+    }
+
+    fn write_f32<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
+        writer.write_all(number_of_digits(value == 0.0, &format!("{value:e}")).as_bytes())
+    }
+
+    fn write_raw_fragment<W: io::Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // Line feeds are legal between the tokens of a JSON text, and the end of a message here.
+        for (index, piece) in fragment.split('\n').enumerate() {
+            if index > 0 {
+                writer.write_all(b" ")?;
+            }
+            writer.write_all(piece.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// `String(value)`, but `null` for what JSON has no number for.
+pub(crate) fn number(value: f64) -> String {
+    if value.is_finite() {
+        number_of_digits(value == 0.0, &format!("{value:e}"))
+    } else {
+        "null".to_owned()
+    }
+}
+
+/// ECMAScript's Number::toString, from the shortest digits as Rust's `{:e}` has them: `-1.25e3`.
+fn number_of_digits(is_zero: bool, scientific: &str) -> String {
+    if is_zero {
+        return "0".to_owned();
+    }
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(mantissa) => ("-", mantissa),
+        None => ("", mantissa),
+    };
+    let digits = mantissa.replace('.', "");
+    // Where the point stands, counted from the first digit.
+    let point = exponent.parse::<i32>().unwrap_or(0) + 1;
+    let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    let body = if (count..=21).contains(&point) {
+        format!(
+            "{digits}{}",
+            "0".repeat((point - count).unsigned_abs() as usize)
+        )
+    } else if (1..=21).contains(&point) {
+        let (whole, fraction) = digits.split_at(point.unsigned_abs() as usize);
+        format!("{whole}.{fraction}")
+    } else if (-5..=0).contains(&point) {
+        format!("0.{}{digits}", "0".repeat(point.unsigned_abs() as usize))
+    } else {
+        let (first, rest) = digits.split_at(1);
+        let dot = if rest.is_empty() { "" } else { "." };
+        format!("{first}{dot}{rest}e{:+}", point - 1)
+    };
+    format!("{sign}{body}")
+}
+
+/// `JSON.stringify(value)`.
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<String, BodyError> {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, JavaScript);
+    value
+        .serialize(&mut serializer)
+        .map_err(|error| BodyError::Write(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| BodyError::Write(error.to_string()))
+}
+
+/// `JSON.parse(text)`, into a type.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, BodyError> {
+    let error = match serde_json::from_str(text) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // Only now, because it is rare: what serde_json refuses and JavaScript does not.
+    let mended = without_lone_surrogates(text);
+    let again = match &mended {
+        Some(text) => serde_json::from_str(text),
+        None => Err(error),
+    };
+    let error = match again {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let said = error.to_string();
+    if said.starts_with("duplicate field") {
+        let text = mended.as_deref().unwrap_or(text);
+        // A map of values keeps the last of each name.
+        let value = serde_json::from_str::<serde_json::Value>(text);
+        if let Ok(value) = value.and_then(serde_json::from_value) {
+            return Ok(value);
+        }
+    }
+    Err(if said.starts_with("recursion limit exceeded") {
+        BodyError::TooDeep { limit: MAX_DEPTH }
+    } else {
+        BodyError::Read(said)
+    })
+}
+
+/// The text with `\ufffd` for every escaped surrogate that has no other half; `None` if there is
+/// no such.
+fn without_lone_surrogates(text: &str) -> Option<String> {
+    let mut mended = String::new();
+    let mut kept = 0;
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {
+        let escape = at + found;
+        let Some(unit) = escaped_unit(bytes, escape) else {
+            at = (escape + 2).min(bytes.len());
+            continue;
+        };
+        let next = escaped_unit(bytes, escape + 6);
+        match (unit, next) {
+            (0xd800..=0xdbff, Some(0xdc00..=0xdfff)) => at = escape + 12,
+            (0xd800..=0xdfff, _) => {
+                at = escape + 6;
+                mended.push_str(&text[kept..escape]);
+                mended.push_str("\\ufffd");
+                kept = at;
+            }
+            _ => at = escape + 6,
+        }
+    }
+    if kept == 0 {
+        return None;
+    }
+    mended.push_str(&text[kept..]);
+    Some(mended)
+}
+
+/// The code unit that `\uXXXX` at this place stands for.
+fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    if digits.starts_with('+') {
+        return None;
+    }
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// `JSON.parse(text)`, as V8 would hold it.
+pub(crate) fn value(text: &str) -> Result<Value, BodyError> {
+    read::<AsValue>(text).map(|AsValue(value)| value)
+}
+
+/// `String(value)`.
+pub(crate) fn number_text(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else {
+        number(value)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for AsValue {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AsValueVisitor).map(AsValue)
+    }
+}
+
+/// What any JSON text becomes as a value of V8's.
+struct AsValue(Value);
+struct AsValueVisitor;
+
+impl<'de> serde::de::Visitor<'de> for AsValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON text")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "as JavaScript does")]
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::number(value as f64))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "as JavaScript does")]
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::number(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::number(value))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(AsValue(element)) = seq.next_element()? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut properties: Vec<(Key, Value)> = Vec::new();
+        while let Some((key, AsValue(value))) = map.next_entry::<String, AsValue>()? {
+            properties.push((Key::from(key), value));
+        }
+        Ok(Value::Object(last_of_each(properties)))
+    }
+}
+
+/// As `JSON.parse` has it: indices first and in order; of a key that appears twice, the last value
+/// at the first place.
+fn last_of_each(properties: Vec<(Key, Value)>) -> Vec<(Key, Value)> {
+    let mut places: std::collections::HashMap<Key, usize> = std::collections::HashMap::new();
+    let mut kept: Vec<(Key, Value)> = Vec::with_capacity(properties.len());
+    let few = properties.len() <= 8;
+    for (key, value) in properties {
+        let place = if few {
+            kept.iter().position(|(known, _)| *known == key)
+        } else {
+            places.get(&key).copied()
+        };
+        match place {
+            Some(place) => kept[place].1 = value,
+            None => {
+                if !few {
+                    places.insert(key.clone(), kept.len());
+                }
+                kept.push((key, value));
+            }
+        }
+    }
+    kept.sort_by_key(|(key, _)| match key {
+        Key::Index(index) => (0, *index),
+        Key::Text(_) => (1, 0),
+    });
+    kept
+}

@@ -1,0 +1,659 @@
+//! How is a value read into a type of Rust?
+
+use super::graph::Graph;
+use super::stringify::iso_date;
+use super::value::{Key, Value};
+use super::{BigInt, decode};
+use crate::body::BodyError;
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+/// Deepest nesting that is read into a type: that of serde_json.
+const DEPTH: usize = 128;
+const TOO_DEEP: &str = "nested too deep";
+
+/// The longest `BigInt` in words of which digits are made: the time grows with its square.
+const LONGEST_IN_DIGITS: usize = 8192;
+
+/// Decodes a whole message into a type.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
+    let value = decode(bytes)?;
+    let graph = Graph::of(&value);
+    T::deserialize(Source::root(&value, &graph)).map_err(|error| {
+        let said = error.to_string();
+        if said == TOO_DEEP {
+            BodyError::TooDeep { limit: DEPTH }
+        } else {
+            BodyError::Read(said)
+        }
+    })
+}
+
+/// One value, and where it stands.
+#[derive(Clone, Copy)]
+struct Source<'p, 'v> {
+    value: &'v Value,
+    graph: &'p Graph<'v>,
+    inside: Option<&'p Inside<'p, 'v>>,
+    /// It is a key: a string may be asked for where there is a number.
+    key: bool,
+}
+
+/// The objects that are open.
+struct Inside<'p, 'v> {
+    value: &'v Value,
+    outer: Option<&'p Inside<'p, 'v>>,
+    depth: usize,
+}
+
+impl<'p, 'v> Source<'p, 'v> {
+    fn root(value: &'v Value, graph: &'p Graph<'v>) -> Self {
+        Self {
+            value,
+            graph,
+            inside: None,
+            key: false,
+        }
+    }
+
+    /// Follows references and looks into host objects.
+    fn resolved(mut self) -> Result<Self, Error> {
+        // Each passes through at least one object, so a host object that is in itself ends.
+        for _ in 0..4 {
+            self.visit()?;
+            match self.value {
+                Value::HostObject(inside) => self.value = inside,
+                Value::Reference(id) => {
+                    let target = self.graph.get(*id);
+                    let target = target.ok_or_else(|| Error::custom("a reference to nothing"))?;
+                    let mut outer = self.inside;
+                    while let Some(open) = outer {
+                        if std::ptr::eq(open.value, target) {
+                            return Err(Error::custom("the value is circular"));
+                        }
+                        outer = open.outer;
+                    }
+                    self.value = target;
+                }
+                _ => return Ok(self),
+            }
+        }
+        Err(Error::custom("the value is circular"))
+    }
+
+    fn visit(&self) -> Result<(), Error> {
+        let visited = self.graph.visit();
+        visited.map_err(|_| Error::custom("the value refers to itself too often"))
+    }
+
+    /// The place of what is in this value.
+    fn enter(&self) -> Result<Inside<'p, 'v>, Error> {
+        let depth = self.inside.map_or(0, |inside| inside.depth) + 1;
+        if depth > DEPTH {
+            return Err(Error::custom(TOO_DEEP));
+        }
+        Ok(Inside {
+            value: self.value,
+            outer: self.inside,
+            depth,
+        })
+    }
+
+    fn bytes(&self) -> Option<&'v [u8]> {
+        match self.value {
+            Value::Buffer(bytes)
+            | Value::ArrayBuffer(bytes)
+            | Value::ResizableArrayBuffer { bytes, .. }
+            | Value::TypedArray { bytes, .. } => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The text, where one is asked for.
+    fn text(&self) -> Result<Option<String>, Error> {
+        Ok(match self.value {
+            Value::BigInt(number) | Value::BigIntObject(number) => Some(digits(number)?),
+            Value::Int(number) if self.key => Some(number.to_string()),
+            Value::Number(number) if self.key => Some(crate::json::number_text(*number)),
+            Value::Bool(value) if self.key => Some(value.to_string()),
+            Value::Error(error) => Some(match &error.message {
+                Some(message) => format!("{}: {message}", error.name),
+                None => error.name.clone(),
+            }),
+            _ => None,
+        })
+    }
+
+    fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let source = self.resolved()?;
+        match source.value {
+            Value::Date(time) => visit_number(*time, visitor),
+            _ => source.any(visitor),
+        }
+    }
+
+    fn wide<'de, V: Visitor<'de>>(self, signed: bool, visitor: V) -> Result<V::Value, Error> {
+        let source = self.resolved()?;
+        match source.value {
+            Value::BigInt(number) | Value::BigIntObject(number) => {
+                if signed && let Ok(number) = i128::try_from(number) {
+                    visitor.visit_i128(number)
+                } else if let Ok(number) = u128::try_from(number) {
+                    visitor.visit_u128(number)
+                } else {
+                    Err(Error::custom("a BigInt that does not fit"))
+                }
+            }
+            _ => source.number(visitor),
+        }
+    }
+
+    fn any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value {
+            Value::Undefined | Value::Null | Value::Hole => visitor.visit_unit(),
+            Value::Bool(value) | Value::BoolObject(value) => visitor.visit_bool(*value),
+            Value::Int(number) => visitor.visit_i64((*number).into()),
+            Value::Number(number) | Value::NumberObject(number) => visit_number(*number, visitor),
+            Value::BigInt(number) | Value::BigIntObject(number) => visit_bigint(number, visitor),
+            Value::String(text) | Value::StringObject(text) => visitor.visit_str(text),
+            Value::Date(time) => match iso_date(*time) {
+                Some(text) => visitor.visit_string(text),
+                None => visitor.visit_unit(),
+            },
+            Value::RegExp(regexp) => {
+                visitor.visit_string(format!("/{}/{}", regexp.source, regexp.flags))
+            }
+            Value::Error(_) | Value::Object(_) | Value::Map(_) => self.map(visitor),
+            _ => self.seq(visitor),
+        }
+    }
+
+    fn map<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let inside = self.enter()?;
+        let within = |value| Source {
+            value,
+            graph: self.graph,
+            inside: Some(&inside),
+            key: false,
+        };
+        match self.value {
+            Value::Object(properties) => visitor.visit_map(Entries {
+                // As JSON has it: what is undefined is not there.
+                entries: properties
+                    .iter()
+                    .filter(|(_, value)| !matches!(value, Value::Undefined))
+                    .map(|(key, value)| (Name(key), within(value))),
+                value: None,
+            }),
+            Value::Map(entries) => visitor.visit_map(Entries {
+                entries: entries.iter().map(|(key, value)| {
+                    let key = within(key);
+                    (Source { key: true, ..key }, within(value))
+                }),
+                value: None,
+            }),
+            Value::Error(error) => {
+                let texts = [
+                    ("name", Some(&error.name)),
+                    ("message", error.message.as_ref()),
+                    ("stack", error.stack.as_ref()),
+                ];
+                let texts = texts.into_iter().filter_map(|(name, text)| {
+                    text.map(|text| (name.into_deserializer(), Part::Text(text)))
+                });
+                let cause = error.cause.as_ref().map(|cause| {
+                    let name: StrDeserializer<'_, Error> = "cause".into_deserializer();
+                    (name, Part::Value(within(cause)))
+                });
+                visitor.visit_map(Entries {
+                    entries: texts.chain(cause),
+                    value: None,
+                })
+            }
+            _ => self.any(visitor),
+        }
+    }
+
+    fn seq<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let inside = self.enter()?;
+        let within = |value| Source {
+            value,
+            graph: self.graph,
+            inside: Some(&inside),
+            key: false,
+        };
+        match self.value {
+            Value::Array(elements) | Value::Set(elements) => {
+                visitor.visit_seq(Elements(elements.iter().map(within)))
+            }
+            Value::ArrayWithProperties(array) => {
+                visitor.visit_seq(Elements(array.elements.iter().map(within)))
+            }
+            Value::SparseArray { length, properties } => {
+                let mut elements = Value::sparse_elements(properties).into_iter().peekable();
+                visitor.visit_seq(Elements((0..*length).map(|index| {
+                    let element = elements.next_if(|(at, _)| *at == index);
+                    within(element.map_or(&Value::Hole, |(_, element)| element))
+                })))
+            }
+            Value::Map(entries) => visitor.visit_seq(Elements(
+                entries
+                    .iter()
+                    .map(|(key, value)| Pair(within(key), within(value))),
+            )),
+            Value::TypedArray { kind, bytes } => {
+                visitor.visit_seq(Elements(kind.elements(bytes).map(Element)))
+            }
+            _ => match self.bytes() {
+                Some(bytes) => visitor.visit_seq(Elements(
+                    bytes.iter().map(|byte| Element(Value::Int((*byte).into()))),
+                )),
+                None => Err(Error::invalid_type(Unexpected::Other("value"), &visitor)),
+            },
+        }
+    }
+}
+
+fn digits(number: &BigInt) -> Result<String, Error> {
+    if number.words().len() > LONGEST_IN_DIGITS {
+        return Err(Error::custom("a BigInt too long for digits"));
+    }
+    Ok(number.to_string())
+}
+
+/// As an integer where it is one: a type that asks for one gets it, and a type that asks for a
+/// float takes it.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "in range"
+)]
+fn visit_number<'de, V: Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, Error> {
+    let whole = number.fract() == 0.0 && !(number == 0.0 && number.is_sign_negative());
+    if whole && (-9.223_372_036_854_775_8e18..0.0).contains(&number) {
+        visitor.visit_i64(number as i64)
+    } else if whole && (0.0..1.844_674_407_370_955_2e19).contains(&number) {
+        visitor.visit_u64(number as u64)
+    } else {
+        visitor.visit_f64(number)
+    }
+}
+
+fn visit_bigint<'de, V: Visitor<'de>>(number: &BigInt, visitor: V) -> Result<V::Value, Error> {
+    match i128::try_from(number) {
+        Ok(number) => match (i64::try_from(number), u64::try_from(number)) {
+            (Ok(number), _) => visitor.visit_i64(number),
+            (_, Ok(number)) => visitor.visit_u64(number),
+            _ => visitor.visit_string(number.to_string()),
+        },
+        Err(_) => visitor.visit_string(digits(number)?),
+    }
+}
+
+macro_rules! ask {
+    ($($method:ident => $how:ident ($($more:expr)?),)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.$how($($more,)? visitor)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Source<'_, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.resolved()?.any(visitor)
+    }
+
+    ask! {
+        deserialize_i8 => number(), deserialize_i16 => number(), deserialize_i32 => number(),
+        deserialize_i64 => number(), deserialize_u8 => number(), deserialize_u16 => number(),
+        deserialize_u32 => number(), deserialize_u64 => number(), deserialize_f32 => number(),
+        deserialize_f64 => number(), deserialize_i128 => wide(true),
+        deserialize_u128 => wide(false),
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let source = self.resolved()?;
+        match source.text()? {
+            Some(text) => visitor.visit_string(text),
+            None => source.any(visitor),
+        }
+    }
+
+    ask! {
+        deserialize_string => deserialize_str(), deserialize_char => deserialize_str(),
+        deserialize_identifier => deserialize_str(), deserialize_byte_buf => deserialize_bytes(),
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let source = self.resolved()?;
+        match source.bytes() {
+            Some(bytes) => visitor.visit_bytes(bytes),
+            None => source.any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.value {
+            Value::Undefined | Value::Null | Value::Hole => visitor.visit_none(),
+            // As `JSON.stringify` says.
+            Value::Date(time) if iso_date(*time).is_none() => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let source = self.resolved()?;
+        match source.value {
+            Value::Map(_) => source.seq(visitor),
+            _ => source.any(visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        let source = self.resolved()?;
+        match source.value {
+            Value::String(text) | Value::StringObject(text) => {
+                visitor.visit_enum(text.as_str().into_deserializer())
+            }
+            Value::Object(properties) if let [(name, value)] = properties.as_slice() => {
+                let inside = source.enter()?;
+                let value = Source {
+                    value,
+                    inside: Some(&inside),
+                    ..source
+                };
+                visitor.visit_enum(Variant(name, value))
+            }
+            _ => Err(Error::invalid_type(
+                Unexpected::Other("value"),
+                &"a string, or an object with one property",
+            )),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! { bool unit unit_struct tuple_struct map struct }
+}
+
+/// The elements of a sequence.
+struct Elements<I>(I);
+
+impl<'de, I> SeqAccess<'de> for Elements<I>
+where
+    I: Iterator,
+    I::Item: Deserializer<'de, Error = Error>,
+{
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        self.0
+            .next()
+            .map(|element| seed.deserialize(element))
+            .transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint().1
+    }
+}
+
+/// The entries of a map.
+struct Entries<I, V> {
+    entries: I,
+    /// That of the key given last.
+    value: Option<V>,
+}
+
+impl<'de, I, K, V> MapAccess<'de> for Entries<I, V>
+where
+    I: Iterator<Item = (K, V)>,
+    K: Deserializer<'de, Error = Error>,
+    V: Deserializer<'de, Error = Error>,
+{
+    type Error = Error;
+
+    fn next_key_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        let Some((key, value)) = self.entries.next() else {
+            return Ok(None);
+        };
+        self.value = Some(value);
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
+        match self.value.take() {
+            Some(value) => seed.deserialize(value),
+            None => Err(Error::custom("a value was asked for before its key")),
+        }
+    }
+}
+
+/// The name of a property, which is a number for types that ask for one.
+#[derive(Clone, Copy)]
+struct Name<'v>(&'v Key);
+
+macro_rules! parse {
+    ($($method:ident $visit:ident,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0.to_string().parse() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Name<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Key::Text(text) => visitor.visit_str(text),
+            Key::Index(index) => visitor.visit_string(index.to_string()),
+        }
+    }
+
+    parse! {
+        deserialize_bool visit_bool, deserialize_i8 visit_i64, deserialize_i16 visit_i64,
+        deserialize_i32 visit_i64, deserialize_i64 visit_i64, deserialize_u8 visit_u64,
+        deserialize_u16 visit_u64, deserialize_u32 visit_u64, deserialize_u64 visit_u64,
+        deserialize_i128 visit_i128, deserialize_u128 visit_u128, deserialize_f32 visit_f64,
+        deserialize_f64 visit_f64,
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_enum(self.0.to_string().into_deserializer())
+    }
+
+    forward_to_deserialize_any! {
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+/// A part of an `Error`.
+enum Part<'t, 'p, 'v> {
+    Text(&'t str),
+    Value(Source<'p, 'v>),
+}
+
+impl<'de> Deserializer<'de> for Part<'_, '_, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Self::Text(text) => visitor.visit_str(text),
+            Self::Value(source) => source.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self {
+            Self::Text(_) => visitor.visit_some(self),
+            Self::Value(source) => source.deserialize_option(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self {
+            Self::Text(text) => visitor.visit_enum(text.into_deserializer()),
+            Self::Value(source) => source.deserialize_enum(name, variants, visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// One entry of a `Map`, where a sequence is asked for.
+struct Pair<'p, 'v>(Source<'p, 'v>, Source<'p, 'v>);
+
+impl<'de> Deserializer<'de> for Pair<'_, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(Elements([self.0, self.1].into_iter()))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
+        ignored_any
+    }
+}
+
+/// One element of a typed array.
+struct Element(Value);
+
+impl<'de> Deserializer<'de> for Element {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let graph = Graph::of(&self.0);
+        Source::root(&self.0, &graph).any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// `{"Name": value}`, as serde writes the variants of an enum.
+struct Variant<'p, 'v>(&'v Key, Source<'p, 'v>);
+
+impl<'de, 'p, 'v> EnumAccess<'de> for Variant<'p, 'v> {
+    type Error = Error;
+    type Variant = Source<'p, 'v>;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<(T::Value, Source<'p, 'v>), Error> {
+        Ok((seed.deserialize(Name(self.0))?, self.1))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Source<'_, '_> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        serde::Deserialize::deserialize(self)
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_map(visitor)
+    }
+}

@@ -1,0 +1,259 @@
+//! How is one property taken out of a message, or put into one, without decoding the rest?
+
+use super::reader::Reader;
+use super::writer::{Progress, Writer};
+use super::{Error, HEADER, decode, tag};
+
+/// Where the value of a property of the object at the top stands.
+struct Place {
+    begin: usize,
+    end: usize,
+    /// How many objects have begun before it.
+    objects: u32,
+    references: bool,
+}
+
+fn find(bytes: &[u8], name: &str) -> Result<Option<Place>, Error> {
+    let mut reader = Reader::new(bytes)?;
+    if reader.tag()? != tag::OBJECT {
+        return Ok(None);
+    }
+    reader.begin_object();
+    while !reader.ends(tag::OBJECT_END)? {
+        let found = reader.key_is(name)?;
+        // Behind the padding, which has to do with the place.
+        reader.peek_tag()?;
+        let (begin, objects) = (reader.at(), reader.objects);
+        reader.references = 0;
+        reader.skip()?;
+        if found {
+            return Ok(Some(Place {
+                begin,
+                end: reader.at(),
+                objects,
+                references: reader.references > 0,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// A property of the object at the top, if there is one that is a string.
+pub(crate) fn property_text(bytes: &[u8], name: &str) -> Option<String> {
+    let place = find(bytes, name).ok()??;
+    let mut reader = Reader::resumed(bytes, place.begin, place.objects);
+    matches!(reader.peek_tag(), Ok(tag::LATIN1 | tag::UTF16 | tag::UTF8))
+        .then(|| reader.string().ok())
+        .flatten()
+}
+
+/// A property of the object at the top, as a message of its own.
+pub(crate) fn property(bytes: &[u8], name: &str) -> Option<Vec<u8>> {
+    let place = find(bytes, name).ok()??;
+    let mut writer = Writer::new();
+    if place.references {
+        let mut reader = Reader::resumed(bytes, place.begin, place.objects);
+        let value = reader.value().ok()?;
+        writer.tree(&value, &mut Progress::default()).ok()?;
+        return Some(writer.out);
+    }
+    // The version is still the one it was written in.
+    writer.out[1] = bytes[1];
+    append(&mut writer, &bytes[place.begin..place.end], place.begin);
+    Some(writer.out)
+}
+
+/// The object `head`, which contains no other objects, with `message` as its last property.
+pub(crate) fn with_property(head: &[u8], name: &str, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut reader = Reader::new(head)?;
+    let what = "an envelope that is no object";
+    if reader.tag()? != tag::OBJECT {
+        return Err(Error::Unsupported { what });
+    }
+    let (mut count, mut end) = (0, reader.at());
+    while !reader.ends(tag::OBJECT_END)? {
+        reader.key_is("")?;
+        reader.skip()?;
+        (count, end) = (count + 1, reader.at());
+    }
+    let mut writer = Writer::new();
+    writer.out.reserve(head.len() + message.len() + 16);
+    writer.out.extend_from_slice(&head[HEADER.len()..end]);
+    writer.string(name)?;
+    let mut inside = Reader::new(message)?;
+    // What cannot be looked through cannot be known to have no references.
+    inside.skip()?;
+    inside.end()?;
+    if inside.references > 0 || message[..HEADER.len()] != HEADER {
+        let mut progress = Progress::default();
+        progress.first_object = 1;
+        writer.tree(&decode(message)?, &mut progress)?;
+    } else {
+        append(&mut writer, &message[HEADER.len()..], HEADER.len());
+    }
+    writer.byte(tag::OBJECT_END);
+    writer.count(count + 1, "an object")?;
+    Ok(writer.out)
+}
+
+/// Bytes that stood at another place: characters of two bytes stand at even ones.
+fn append(writer: &mut Writer, bytes: &[u8], stood_at: usize) {
+    if writer.out.len() % 2 != stood_at % 2 {
+        writer.byte(tag::PADDING);
+    }
+    writer.out.extend_from_slice(bytes);
+}
+
+impl Reader<'_> {
+    /// Reads the name of a property; whether it is this one, which must be ASCII and no number.
+    fn key_is(&mut self, name: &str) -> Result<bool, Error> {
+        match self.tag()? {
+            tag::LATIN1 | tag::UTF8 => Ok(self.counted("a string")? == name.as_bytes()),
+            tag::UTF16 => {
+                let bytes = self.counted("a string")?;
+                let units = name.bytes().flat_map(|byte| [byte, 0]);
+                Ok(bytes.iter().copied().eq(units))
+            }
+            tag::INT32 | tag::UINT32 => self.varint("a number").map(|_| false),
+            tag::DOUBLE => self.double().map(|_| false),
+            _ => Err(Error::Malformed {
+                what: "a property without a name",
+                at: self.at(),
+            }),
+        }
+    }
+
+    /// Passes over one value as `value` would read it.
+    pub(super) fn skip(&mut self) -> Result<(), Error> {
+        let tag = self.tag()?;
+        match tag {
+            tag::UNDEFINED | tag::NULL | tag::TRUE | tag::FALSE | tag::HOLE => {}
+            tag::INT32 | tag::UINT32 => drop(self.varint("a number")?),
+            tag::DOUBLE => drop(self.double()?),
+            tag::BIGINT => self.skip_bigint()?,
+            tag::LATIN1 | tag::UTF16 | tag::UTF8 => drop(self.counted("a string")?),
+            tag::REFERENCE => {
+                self.references += 1;
+                self.varint("a reference")?;
+            }
+            _ => {
+                self.begin_object();
+                self.deeper(|reader| reader.skip_object(tag))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_bigint(&mut self) -> Result<(), Error> {
+        let bits = self.varint("a BigInt")?;
+        self.take((bits >> 1) as usize, "a BigInt").map(drop)
+    }
+
+    fn skip_object(&mut self, tag: u8) -> Result<(), Error> {
+        match tag {
+            tag::OBJECT => return self.skip_until(tag::OBJECT_END, 1),
+            tag::SPARSE_ARRAY => {
+                self.varint("an array")?;
+                return self.skip_until(tag::SPARSE_ARRAY_END, 2);
+            }
+            tag::DENSE_ARRAY => {
+                for _ in 0..self.varint("an array")? {
+                    self.skip()?;
+                }
+                return self.skip_until(tag::DENSE_ARRAY_END, 2);
+            }
+            tag::MAP => return self.skip_until(tag::MAP_END, 1),
+            tag::SET => return self.skip_until(tag::SET_END, 1),
+            tag::DATE | tag::NUMBER_OBJECT => drop(self.double()?),
+            tag::TRUE_OBJECT | tag::FALSE_OBJECT => {}
+            tag::BIGINT_OBJECT => self.skip_bigint()?,
+            tag::STRING_OBJECT => self.skip()?,
+            tag::REGEXP => {
+                self.skip()?;
+                self.varint("a regular expression")?;
+            }
+            tag::ARRAY_BUFFER => drop(self.counted("an ArrayBuffer")?),
+            tag::RESIZABLE_ARRAY_BUFFER => {
+                let length = self.varint("an ArrayBuffer")?;
+                self.varint("an ArrayBuffer")?;
+                self.take(length as usize, "an ArrayBuffer")?;
+            }
+            tag::ERROR => return self.skip_error(),
+            tag::HOST_OBJECT if self.varint("a host object")? == 0 => {
+                self.varint("a typed array")?;
+                self.counted("a typed array")?;
+            }
+            tag::HOST_OBJECT => self.skip()?,
+            other => {
+                return Err(match tag::unsupported(other) {
+                    Some(what) => Error::Unsupported { what },
+                    None => Error::Malformed {
+                        what: "a tag that V8 does not write",
+                        at: self.at(),
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes over values up to `end`, and the counts behind it.
+    fn skip_until(&mut self, end: u8, counts: usize) -> Result<(), Error> {
+        while !self.ends(end)? {
+            self.skip()?;
+        }
+        for _ in 0..counts {
+            self.varint("a count")?;
+        }
+        Ok(())
+    }
+
+    fn skip_error(&mut self) -> Result<(), Error> {
+        loop {
+            match self.take(1, "an Error")?[0] {
+                tag::ERROR_MESSAGE | tag::ERROR_STACK | tag::ERROR_CAUSE => self.skip()?,
+                tag::ERROR_END => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v8::{Value, encode};
+
+    #[test]
+    fn what_is_taken_out_stands_as_if_alone() {
+        let shared = Value::object([("s", Value::from("漢字"))]);
+        let inside = Value::array([
+            shared,
+            Value::Reference(0),
+            Value::Reference(1),
+            Value::from("é漢"),
+        ]);
+        for inside in [inside, Value::from("漢"), Value::Null, Value::array([])] {
+            for padding in ["", "x", "xx"] {
+                let outer = Value::object([
+                    ("first", Value::Buffer(vec![1, 2, 3])),
+                    ("text", Value::from(padding)),
+                ]);
+                let alone = encode(&inside).unwrap();
+                let head = encode(&Value::object([("text", Value::from(padding))])).unwrap();
+                let whole = with_property(&head, "msg", &alone).unwrap();
+                assert_eq!(property(&whole, "msg"), Some(alone.clone()));
+                assert_eq!(property_text(&whole, "text"), Some(padding.to_owned()));
+                assert_eq!(property(&whole, "none"), None);
+                let outer = encode(&outer).unwrap();
+                assert_eq!(property_text(&outer, "first"), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reference_to_what_is_outside_cannot_be_taken_out() {
+        let whole = Value::object([("msg", Value::array([Value::Reference(0)]))]);
+        assert_eq!(property(&encode(&whole).unwrap(), "msg"), None);
+    }
+}
