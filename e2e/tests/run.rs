@@ -119,7 +119,7 @@ fn name_folder_arguments_and_instance_reach_the_program() {
 
 #[test]
 fn the_hello_example_runs_on_two_workers_under_every_policy() {
-    for policy in ["auto", "rr", "shared", "kernel", "sticky"] {
+    for policy in ["auto", "rr", "least", "shared", "kernel", "sticky"] {
         let tine = Tine::workers(example("hello.js"), 2)
             .balance(policy)
             .start();
@@ -137,7 +137,7 @@ fn the_hello_example_runs_on_two_workers_under_every_policy() {
 #[test]
 fn a_rust_worker_runs_under_every_policy() {
     let hello = built_example("hello");
-    for policy in ["rr", "shared", "kernel", "sticky"] {
+    for policy in ["rr", "least", "shared", "kernel", "sticky"] {
         let tine = Tine::run(&hello)
             .args(["--interpreter", "none"])
             .instances(2)

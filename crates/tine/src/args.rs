@@ -108,6 +108,8 @@ pub(crate) enum BalanceWord {
     Auto,
     /// The primary accepts and passes connections on in exact turns, as Node's cluster does.
     Rr,
+    /// As rr, but to the worker that holds the fewest connections.
+    Least,
     /// One socket, all workers accept from it (Node's SCHED_NONE).
     Shared,
     /// A socket for each worker; the kernel chooses, and no process of ours is on the way.

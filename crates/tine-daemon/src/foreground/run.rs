@@ -67,7 +67,7 @@ pub async fn run(
     let mut primary = Primary::new(Settings {
         policy,
         hold_listeners: true,
-        wait_our_turn: policy == Policy::RoundRobin,
+        wait_our_turn: matches!(policy, Policy::RoundRobin | Policy::Least),
         ..Settings::default()
     })
     .map_err(system("making an epoll set"))?;

@@ -80,6 +80,7 @@ pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
 fn spec(args: &Run, resolved: Resolved, instances: usize) -> AppSpec {
     let balance = match args.balance {
         BalanceWord::Rr => Balance::Fixed(Policy::RoundRobin),
+        BalanceWord::Least => Balance::Fixed(Policy::Least),
         BalanceWord::Shared => Balance::Fixed(Policy::Shared),
         BalanceWord::Kernel => Balance::Fixed(Policy::Kernel),
         BalanceWord::Sticky => Balance::Fixed(Policy::Sticky),
