@@ -1,20 +1,77 @@
-//! Node.js `cluster` for Rust: one primary, several workers, one port.
+//! Node.js `cluster` for Rust: one program on every core, behind one port.
 //!
-//! A [`Primary`] starts worker processes, talks to them over Node's own IPC protocol, and shares
-//! listening sockets among them. Unmodified Node programs are its workers as they are; a Rust
-//! program becomes one with [`worker::Worker::from_env`].
+//! A [`Cluster`] is the primary: it starts worker processes, talks to them, and shares listening
+//! sockets among them. A [`Worker`](worker::Worker) is this process as one of them. Both speak Node's
+//! own wire protocol, so either side may be a Node program that knows nothing of it.
 //!
-//! | question | file |
+//! ```no_run
+//! use tine_cluster::{Cluster, Event, worker::Worker};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     match Worker::from_env()? {
+//!         Some(worker) => serve(worker).await,
+//!         None => supervise().await,
+//!     }
+//! }
+//!
+//! /// As many workers as cores, each replaced when it dies.
+//! async fn supervise() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (cluster, mut events) = Cluster::builder().start()?;
+//!     for _ in 0..std::thread::available_parallelism()?.get() {
+//!         cluster.fork()?;
+//!     }
+//!     while let Some(event) = events.next().await {
+//!         match event {
+//!             Event::Listening { worker, address } => {
+//!                 println!("worker {} listens on {address}", worker.id());
+//!             }
+//!             Event::Exit { worker, status, exited_after_disconnect: false } => {
+//!                 println!("worker {} died: {status}", worker.id());
+//!                 cluster.fork()?;
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// All workers share the port.
+//! async fn serve(worker: Worker) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut listener = worker.listen("0.0.0.0:3000".parse()?).await?;
+//!     loop {
+//!         let (stream, _client) = tokio::select! {
+//!             connection = listener.accept() => connection?,
+//!             () = worker.shutdown() => return Ok(()),
+//!         };
+//!         tokio::spawn(async move {
+//!             let text = format!("hello from {}\n", std::process::id());
+//!             let _ = stream.writable().await;
+//!             let _ = stream.try_write(text.as_bytes());
+//!         });
+//!     }
+//! }
+//! ```
+//!
+//! With Node workers the primary is all there is to write: `Cluster::builder().exec("server.js")`.
+//!
+//! # What is where
+//!
+//! | question | answer |
 //! |---|---|
-//! | What can be asked of a primary? | `primary/core.rs` |
-//! | What is ready, and what is to be written? | `primary/reactor.rs` |
-//! | What do workers say, and what are they answered? | `primary/conversation.rs` |
-//! | What is known of one worker? | `primary/worker.rs` |
-//! | What did a worker ask to listen on? | `primary/bind.rs` |
-//! | Which handle answers it? | `primary/handle.rs` |
-//! | Who gets the next connection that the primary accepted? | `primary/passing.rs` |
-//! | Which socket does the kernel give the next connection to? | `primary/group.rs` |
-//! | How does a Rust program join? | `worker/` |
+//! | What are workers started as? | [`Setup`]: every setting of `cluster.setupPrimary` |
+//! | What happened? | [`Events`]: fork, online, listening, message, disconnect, exit |
+//! | What can be asked of one worker? | [`WorkerProcess`]: send, request, disconnect, kill, its pipes |
+//! | Who gets the next connection? | [`Policy`] |
+//! | How is a worker replaced without losing a request? | [`Cluster::replace`] |
+//! | How is the primary itself replaced? | [`Cluster::upgrade`] |
+//! | What can a Rust worker do? | [`worker`]: listen on TCP, unix and UDP, messages, sockets, shutdown |
+//! | And without tokio? | [`blocking`] |
+//! | How do I drive it by hand? | [`primary::Primary`] |
+//!
+//! Features: `axum` makes the listeners of a worker what `axum::serve` takes.
+//!
+//! What was checked against Node's own tests, one by one: `docs/node-parity.md` in the repository.
 #![forbid(unsafe_code)]
 
 pub mod cluster;
@@ -31,5 +88,5 @@ pub use handle::Handle;
 pub use message::Message;
 pub use primary::{ForkError, ListeningAddress, Policy, Sharing, SteeringReport, WorkerId};
 pub use request::RequestId;
-pub use tine_ipc::{Body, BodyError, Dialect, Serialization};
+pub use tine_ipc::{Body, BodyError, Dialect, Serialization, v8};
 pub use tine_sys::reap::ExitStatus;

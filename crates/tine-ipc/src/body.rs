@@ -4,6 +4,7 @@ use crate::serialization::Serialization;
 use crate::{json, v8};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 
 /// The content of one message of the user, as it stood, or will stand, on the wire.
 ///
@@ -204,14 +205,23 @@ impl Body {
         Self(Content::V8(bytes))
     }
 
-    /// The same message for a channel that uses `how`.
-    pub(crate) fn converted(&self, how: Serialization) -> Result<Self, BodyError> {
-        match how {
-            Serialization::Json => Ok(Self(Content::Json(self.to_json()?))),
-            Serialization::Advanced => match &self.0 {
-                Content::Json(text) => Ok(Self(Content::V8(v8::from_json(text)?))),
-                Content::V8(_) => Ok(self.clone()),
-            },
-        }
+    /// The same message for a channel that uses `how`, in a version that every peer reads.
+    pub(crate) fn converted(&self, how: Serialization) -> Result<Cow<'_, Self>, BodyError> {
+        Ok(match (&self.0, how) {
+            (Content::Json(_), Serialization::Json) => Cow::Borrowed(self),
+            (Content::V8(_), Serialization::Json) => {
+                Cow::Owned(Self(Content::Json(self.to_json()?)))
+            }
+            (Content::Json(text), Serialization::Advanced) => {
+                Cow::Owned(Self(Content::V8(v8::from_json(text)?)))
+            }
+            (Content::V8(bytes), Serialization::Advanced) => {
+                if v8::is_read_by_all(bytes) {
+                    Cow::Borrowed(self)
+                } else {
+                    Cow::Owned(Self(Content::V8(v8::encode(&v8::decode(bytes)?)?)))
+                }
+            }
+        })
     }
 }

@@ -406,9 +406,7 @@ impl Channel {
     /// When the body is written in the other serialization and cannot be converted: V8's format
     /// holds values that JSON does not. Then nothing is queued.
     pub fn send(&mut self, body: &Body) -> Result<Mark, BodyError> {
-        if body.serialization() != self.serialization {
-            return self.send(&body.converted(self.serialization)?);
-        }
+        let body = body.converted(self.serialization)?;
         let bytes = body.as_bytes();
         Ok(match self.serialization {
             Serialization::Json => self.queue.push_plain(&[bytes, b"\n"]),
@@ -437,11 +435,8 @@ impl Channel {
         if self.dialect == Dialect::Bun && matches!(kind, SentHandle::Native(_)) {
             return Err(BodyError::Handle(kind.word()));
         }
-        let bytes = if body.serialization() == self.serialization {
-            encode::envelope(body, kind)?
-        } else {
-            encode::envelope(&body.converted(self.serialization)?, kind)?
-        };
+        let body = body.converted(self.serialization)?;
+        let bytes = encode::envelope(&body, kind)?;
         Ok(self.queue.push_handle(bytes, token, fd))
     }
 

@@ -41,10 +41,38 @@ impl Formatter for JavaScript {
 /// `String(value)`, but `null` for what JSON has no number for.
 pub(crate) fn number(value: f64) -> String {
     if value.is_finite() {
-        number_of_digits(value == 0.0, &format!("{value:e}"))
+        let shortest = format!("{value:e}");
+        number_of_digits(
+            value == 0.0,
+            &even_of_two(value, &shortest).unwrap_or(shortest),
+        )
     } else {
         "null".to_owned()
     }
+}
+
+/// Where two shortest texts are equally near (2^-25 lies in the middle between 2.9802322387695312e-8
+/// and 2.9802322387695313e-8), JavaScript takes the one that ends in an even digit; Rust may not.
+fn even_of_two(value: f64, shortest: &str) -> Option<String> {
+    let (mantissa, exponent) = shortest.split_once('e')?;
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    if digits < 16 {
+        return None;
+    }
+    let is_half = |more: usize| {
+        let exact = format!("{value:.*e}", digits + more);
+        let (exact, exact_exponent) = exact.split_once('e')?;
+        let (head, tail) = exact.split_at(exact.len() - more - 1);
+        let half = tail.starts_with('5') && tail[1..].bytes().all(|digit| digit == b'0');
+        (half && exact_exponent == exponent).then(|| format!("{head}e{exponent}"))
+    };
+    // No f64 has more than 767 digits.
+    is_half(0).and_then(|_| is_half(760)).filter(|lower| {
+        let even = lower
+            .split_once('e')
+            .is_some_and(|(digits, _)| digits.ends_with(['0', '2', '4', '6', '8']));
+        even && lower.parse() == Ok(value)
+    })
 }
 
 /// ECMAScript's Number::toString, from the shortest digits as Rust's `{:e}` has them: `-1.25e3`.

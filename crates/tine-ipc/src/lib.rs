@@ -52,6 +52,6 @@ pub use encode::SentHandle;
 pub use message::{
     Act, Cluster, HandleType, JsScalar, QueryServer, RawJson, Reply, SocketName, is_internal,
 };
-pub use parts::{OwnedParts, Parts, QueuedPart};
+pub use parts::{OwnedParts, PartRef, Parts, QueuedPart};
 pub use queue::Mark;
 pub use serialization::{Serialization, UnknownSerialization};

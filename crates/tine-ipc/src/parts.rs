@@ -17,13 +17,23 @@ pub struct Parts<'a> {
     pub received: &'a [u8],
     /// Descriptors that have arrived and whose message has not; `None` where the kernel lost one.
     pub unclaimed: Vec<Option<BorrowedFd<'a>>>,
-    /// What is not written yet, oldest first: bytes, the descriptor that goes with the first of
-    /// them, and how many acknowledgements are among them.
-    pub queued: Vec<(&'a [u8], Option<(Token, BorrowedFd<'a>)>, usize)>,
+    /// What is not written yet, oldest first.
+    pub queued: Vec<PartRef<'a>>,
     /// Handles written and not acknowledged, oldest first.
     pub in_flight: Vec<(Token, BorrowedFd<'a>)>,
     /// Whether something was written that the peer may not have read.
     pub plain_unread: bool,
+}
+
+/// Bytes that go out together, to be looked at.
+#[derive(Debug)]
+pub struct PartRef<'a> {
+    /// Not empty.
+    pub bytes: &'a [u8],
+    /// The descriptor that goes with the first of them.
+    pub handle: Option<(Token, BorrowedFd<'a>)>,
+    /// Acknowledgements among them.
+    pub answers: usize,
 }
 
 /// The same, owned: what [`Channel::from_parts`] makes a channel of.

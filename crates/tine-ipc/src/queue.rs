@@ -1,6 +1,7 @@
 //! What is written next, and how far has it got?
 
 use crate::channel::Token;
+use crate::parts::PartRef;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -25,9 +26,6 @@ impl Segment {
         &self.bytes[self.written..]
     }
 }
-
-/// See [`Queue::parts`].
-pub(crate) type Part<'a> = (&'a [u8], Option<(Token, BorrowedFd<'a>)>, usize);
 
 /// Plain messages are joined into writes of at most about this many bytes.
 const JOIN: usize = 64 * 1024;
@@ -127,11 +125,14 @@ impl Queue {
     }
 
     /// What is not written yet: bytes, their descriptor, acknowledgements among them.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = PartRef<'_>> {
         self.segments.iter().map(|segment| {
             let handle = segment.handle.as_ref();
-            let handle = handle.map(|(token, fd)| (*token, fd.as_fd()));
-            (segment.unwritten(), handle, segment.answers)
+            PartRef {
+                bytes: segment.unwritten(),
+                handle: handle.map(|(token, fd)| (*token, fd.as_fd())),
+                answers: segment.answers,
+            }
         })
     }
 

@@ -32,7 +32,9 @@ pub enum Event {
         /// Where, with the real port.
         address: ListeningAddress,
     },
-    /// The worker asked for a socket that cannot be had, and was told so.
+    /// The worker asked for a socket that cannot be had, and was told so. `EMFILE` says that it has
+    /// 1,000 sockets, or 16 while more than half of the primary's descriptors are in use: so one
+    /// worker cannot take them all.
     ListenFailed {
         /// Who asked.
         worker: WorkerProcess,
@@ -93,9 +95,9 @@ impl Event {
 
 /// The events of a cluster, in order.
 ///
-/// While a worker's messages wait here and are more than 4 MiB, 10,000 or 64 sockets, nothing more
-/// is read from it: its connections and its other words wait too. So take events as they come, or
-/// drop this: then they are not kept, as in Node when nobody listens.
+/// While what one worker said waits here and is more than 4 MiB, 10,000 events or 64 sockets, nothing
+/// more is read from it: its connections and its other words wait too. So take events as they come,
+/// or drop this: then they are not kept, as in Node when nobody listens.
 #[derive(Debug)]
 pub struct Events {
     pub(super) shared: Arc<Shared>,

@@ -41,18 +41,24 @@ pub(super) fn flag(
 ) -> Option<OsString> {
     let flags = exec_argv.iter().filter_map(|flag| flag.to_str());
     let options = node_options.unwrap_or_default().split_ascii_whitespace();
-    let inspecting: Vec<&str> = options.chain(flags).filter(|flag| is_inspect(flag)).collect();
+    let inspecting: Vec<&str> = options
+        .chain(flags)
+        .filter(|flag| is_inspect(flag))
+        .collect();
     if inspecting.is_empty() {
         return None;
     }
     let port = match wanted {
         Some(InspectPort::Fixed(port)) => *port,
         Some(InspectPort::Chosen(choose)) => choose(),
-        None => {
-            let base = inspecting.iter().rev().find_map(|flag| port_of(flag));
-            *given += 1;
-            stepped(base.unwrap_or(BASE), *given)
-        }
+        None => match inspecting.iter().rev().find_map(|flag| port_of(flag)) {
+            // Any free one: there is none to count up from.
+            Some(0) => 0,
+            base => {
+                *given += 1;
+                stepped(base.unwrap_or(BASE), *given)
+            }
+        },
     };
     Some(format!("--inspect-port={port}").into())
 }
@@ -86,7 +92,11 @@ fn stepped(base: u16, step: u32) -> u16 {
 mod tests {
     use super::*;
 
-    fn ports(exec_argv: &[&str], options: Option<&str>, wanted: Option<&InspectPort>) -> Vec<String> {
+    fn ports(
+        exec_argv: &[&str],
+        options: Option<&str>,
+        wanted: Option<&InspectPort>,
+    ) -> Vec<String> {
         let exec_argv: Vec<OsString> = exec_argv.iter().map(OsString::from).collect();
         let mut given = 0;
         let mut next = || flag(&exec_argv, options, wanted, &mut given);
@@ -101,9 +111,16 @@ mod tests {
         let two = |one: u16, two: u16| [one, two].map(|port| format!("--inspect-port={port}"));
         assert_eq!(ports(&["--inspect"], None, None), two(9230, 9231));
         assert_eq!(ports(&["--inspect-brk=4000"], None, None), two(4001, 4002));
-        assert_eq!(ports(&["--inspect=[::1]:4000"], None, None), two(4001, 4002));
-        assert_eq!(ports(&[], Some("--a --inspect=h:5000"), None), two(5001, 5002));
+        assert_eq!(
+            ports(&["--inspect=[::1]:4000"], None, None),
+            two(4001, 4002)
+        );
+        assert_eq!(
+            ports(&[], Some("--a --inspect=h:5000"), None),
+            two(5001, 5002)
+        );
         assert_eq!(ports(&["--inspect=65534"], None, None), two(65535, 1024));
+        assert_eq!(ports(&["--inspect=0"], None, None), two(0, 0));
         assert_eq!(ports(&["--max-old-space-size=9"], None, None), ["", ""]);
     }
 
@@ -114,7 +131,10 @@ mod tests {
         let both = ["--inspect-port=0", "--inspect-port=0"];
         assert_eq!(ports(&["--inspect"], None, Some(&fixed)), both);
         let chosen = InspectPort::Chosen(Arc::new(|| 7));
-        assert_eq!(ports(&["--inspect"], None, Some(&chosen))[1], "--inspect-port=7");
+        assert_eq!(
+            ports(&["--inspect"], None, Some(&chosen))[1],
+            "--inspect-port=7"
+        );
         assert_eq!(ports(&[], None, Some(&fixed)), ["", ""]);
     }
 }

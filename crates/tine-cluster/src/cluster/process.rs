@@ -164,8 +164,7 @@ impl WorkerProcess {
     pub async fn exited(&self) -> Option<ExitStatus> {
         let mut status = self.0.status.clone();
         let _ = status.wait_for(|status| status.exit.is_some()).await;
-        let exit = self.0.status.borrow().exit;
-        exit
+        self.status().exit
     }
 
     /// Sends a message to the worker's program: any value. Resolves when it is written to the

@@ -185,7 +185,8 @@ impl Setup {
     }
 
     /// The inspector's port of Node workers, used when the runtime's flags or `NODE_OPTIONS`
-    /// inspect at all. Default: each worker the next one after the port they name, or after 9229.
+    /// inspect at all. Default: each worker the next one after the port they name, or after 9229;
+    /// any free one where they name port 0.
     pub fn inspect_port(&mut self, port: InspectPort) -> &mut Self {
         self.inspect_port = Some(port);
         self
@@ -196,6 +197,51 @@ impl Setup {
     pub fn own_group(&mut self, own: bool) -> &mut Self {
         self.own_group = own;
         self
+    }
+}
+
+/// What was said, named as in [`std::process::Command`].
+impl Setup {
+    /// What [`exec`](Self::exec) was given; `None` for this program.
+    #[must_use]
+    pub fn get_exec(&self) -> Option<&Path> {
+        self.exec.as_deref()
+    }
+
+    /// What [`exec_path`](Self::exec_path) was given.
+    #[must_use]
+    pub fn get_exec_path(&self) -> Option<&Path> {
+        self.exec_path.as_deref()
+    }
+
+    /// What [`exec_argv`](Self::exec_argv) was given.
+    #[must_use]
+    pub fn get_exec_argv(&self) -> &[OsString] {
+        &self.exec_argv
+    }
+
+    /// What [`args`](Self::args) was given; `None` for the arguments of this program.
+    #[must_use]
+    pub fn get_args(&self) -> Option<&[OsString]> {
+        self.args.as_deref()
+    }
+
+    /// What [`cwd`](Self::cwd) was given; `None` for the primary's folder.
+    #[must_use]
+    pub fn get_cwd(&self) -> Option<&Path> {
+        self.cwd.as_deref()
+    }
+
+    /// What [`stdio`](Self::stdio) or [`silent`](Self::silent) said of a descriptor.
+    #[must_use]
+    pub fn get_stdio(&self, number: i32) -> Option<&Stdio> {
+        self.stdio.get(&number)
+    }
+
+    /// How messages are written.
+    #[must_use]
+    pub fn get_serialization(&self) -> Serialization {
+        self.serialization
     }
 }
 

@@ -17,11 +17,13 @@ use tine_ipc::{Body, Mark, Token};
 use tine_rules::Millis;
 use tokio::sync::{Notify, oneshot, watch};
 
-/// A worker is not read while its messages that our program has not taken are more than one of
-/// these, and read again when they are less than half.
+/// A worker is not read while what it said and our program has not taken is more than one of
+/// these, and read again when it is less than half.
 const UNREAD_BYTES: usize = 4 << 20;
 const UNREAD_MESSAGES: usize = 10_000;
 const UNREAD_HANDLES: usize = 64;
+/// Addresses that are remembered of one worker: as many as it can have sockets.
+const KNOWN_ADDRESSES: usize = primary::MOST_HANDLES;
 
 /// What everybody who knows the cluster shares.
 #[derive(Debug)]
@@ -96,6 +98,39 @@ struct Unread {
     held: bool,
 }
 
+impl Unread {
+    /// What an event weighs: bytes, messages, sockets. Nothing, if no worker can make more of its
+    /// kind at will.
+    fn weight(event: &Event) -> Option<(WorkerId, [usize; 3])> {
+        let weight = match event {
+            Event::Message { message, .. } => {
+                let handles = usize::from(message.handle().is_some());
+                [message.body().len(), 1, handles]
+            }
+            Event::Listening { .. } | Event::ListenFailed { .. } => [0, 1, 0],
+            Event::Setup(_)
+            | Event::Fork(_)
+            | Event::Online(_)
+            | Event::AcceptFailed { .. }
+            | Event::Disconnect { .. }
+            | Event::Exit { .. } => return None,
+        };
+        Some((event.worker()?.id(), weight))
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.bytes > UNREAD_BYTES
+            || self.messages > UNREAD_MESSAGES
+            || self.handles > UNREAD_HANDLES
+    }
+
+    fn is_little(&self) -> bool {
+        self.bytes <= UNREAD_BYTES / 2
+            && self.messages <= UNREAD_MESSAGES / 2
+            && self.handles <= UNREAD_HANDLES / 2
+    }
+}
+
 /// An answer: the message that holds it, or the words of a refusal.
 pub(super) type Reply = Result<Body, String>;
 
@@ -151,6 +186,7 @@ impl State {
         if !self.listened {
             return;
         }
+        self.count(&event);
         self.queue.push_back(event);
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -243,7 +279,12 @@ impl State {
                 }
             }
             primary::Event::Listening(worker, address) => {
-                self.change(worker, |status| status.listening.push(address.clone()));
+                self.change(worker, |status| {
+                    let known = &mut status.listening;
+                    if known.len() < KNOWN_ADDRESSES && !known.contains(&address) {
+                        known.push(address.clone());
+                    }
+                });
                 if let Some(worker) = self.process(worker) {
                     self.tell(Event::Listening { worker, address });
                 }
@@ -308,42 +349,42 @@ impl State {
             let _ = waiting.send(refused.map_or_else(|| Ok(message.into_body()), Err));
             return;
         }
-        if !self.listened {
+        let worker = known.process.clone();
+        self.tell(Event::Message { worker, message });
+    }
+
+    /// What is about to wait for our program: a worker that says too much is not read on.
+    fn count(&mut self, event: &Event) {
+        let Some((worker, [bytes, messages, handles])) = Unread::weight(event) else {
             return;
-        }
+        };
+        let Some(known) = self.workers.get_mut(&worker) else {
+            return;
+        };
         let unread = &mut known.unread;
-        unread.bytes += message.body().len();
-        unread.messages += 1;
-        unread.handles += usize::from(message.handle().is_some());
-        let too_much = unread.bytes > UNREAD_BYTES
-            || unread.messages > UNREAD_MESSAGES
-            || unread.handles > UNREAD_HANDLES;
-        if too_much && !unread.held {
+        unread.bytes += bytes;
+        unread.messages += messages;
+        unread.handles += handles;
+        if unread.is_too_much() && !unread.held {
             unread.held = true;
             if let Some(inner) = &mut self.inner {
                 inner.hold(worker, true);
             }
         }
-        let worker = known.process.clone();
-        self.tell(Event::Message { worker, message });
     }
 
     /// The next event, for the program to have.
     pub(super) fn take(&mut self) -> Option<Event> {
         let event = self.queue.pop_front()?;
-        if let Event::Message { worker, message } = &event
-            && let Some(known) = self.workers.get_mut(&worker.id())
+        if let Some((worker, [bytes, messages, handles])) = Unread::weight(&event)
+            && let Some(known) = self.workers.get_mut(&worker)
         {
             let unread = &mut known.unread;
-            unread.bytes = unread.bytes.saturating_sub(message.body().len());
-            unread.messages = unread.messages.saturating_sub(1);
-            let handles = usize::from(message.handle().is_some());
+            unread.bytes = unread.bytes.saturating_sub(bytes);
+            unread.messages = unread.messages.saturating_sub(messages);
             unread.handles = unread.handles.saturating_sub(handles);
-            let little = unread.bytes <= UNREAD_BYTES / 2
-                && unread.messages <= UNREAD_MESSAGES / 2
-                && unread.handles <= UNREAD_HANDLES / 2;
-            if little {
-                self.unhold(worker.id());
+            if unread.is_little() {
+                self.unhold(worker);
             }
         }
         Some(event)

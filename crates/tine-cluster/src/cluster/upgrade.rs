@@ -423,22 +423,32 @@ fn left_behind() -> io::Result<Option<(Document, Unpacked)>> {
         return Ok(None);
     };
     let mut file = File::from(file);
+    // Anything else may keep its reader waiting for ever.
+    if !file.metadata()?.is_file() {
+        return Err(broken(&format!("descriptor {number} of {VARIABLE} is no file")));
+    }
     let mut length = [0; 8];
-    file.read_exact(&mut length)?;
-    let mut text = Vec::new();
-    let mut head = (&mut file).take(u64::from_le_bytes(length));
-    head.read_to_end(&mut text)?;
+    file.read_exact(&mut length)
+        .map_err(|_| broken("it has no beginning"))?;
+    let text = next_piece(&mut file, u64::from_le_bytes(length))?;
     let document: Document =
         serde_json::from_slice(&text).map_err(|error| broken(&error.to_string()))?;
     let mut unpacked = Unpacked::default();
     for length in &document.pieces {
-        let mut piece = Vec::new();
-        (&mut file).take(*length).read_to_end(&mut piece)?;
-        unpacked.pieces.push(piece);
+        unpacked.pieces.push(next_piece(&mut file, *length)?);
     }
     let descriptors = inherited::take_descriptors(&document.descriptors)?;
     unpacked.descriptors = descriptors.into_iter().map(Arc::new).collect();
     Ok(Some((document, unpacked)))
+}
+
+fn next_piece(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
+    let mut piece = Vec::new();
+    file.take(length).read_to_end(&mut piece)?;
+    if piece.len() as u64 != length {
+        return Err(broken("it ends too early"));
+    }
+    Ok(piece)
 }
 
 impl WrittenProcess {

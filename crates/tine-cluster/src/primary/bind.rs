@@ -15,6 +15,9 @@ const REUSE_ADDRESS: i64 = 4;
 /// What Node uses when the program gives no backlog.
 pub(super) const DEFAULT_BACKLOG: i32 = 511;
 
+/// `PATH_MAX` of the kernel. A text that is longer names nothing and is not to be kept.
+const LONGEST_PATH: usize = 4096;
+
 /// A question of a worker, understood.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
@@ -51,6 +54,7 @@ impl Target {
                 let path = query
                     .address
                     .text()
+                    .filter(|path| path.len() <= LONGEST_PATH)
                     .ok_or_else(|| invalid("path of a unix socket"))?;
                 // An abstract name comes as `<cwd>/\0name`.
                 let path = path.find('\0').map_or(path, |at| &path[at..]);

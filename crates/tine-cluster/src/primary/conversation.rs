@@ -2,14 +2,14 @@
 
 use super::bind;
 use super::event::{Event, ListeningAddress};
-use super::handle::{Handle, HandleId, Source};
+use super::handle::{FIRST_HANDLES, Handle, HandleId, MOST_HANDLES, Source};
 use super::launch::Seat;
-use super::reactor::Inner;
+use super::reactor::{End, Inner};
 use super::worker::{Handoff, Reply, WorkerId, token};
 use crate::Message;
 use rustix::event::epoll;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use tine_ipc::{Act, Body, Cluster, QueryServer, Token};
 use tine_rules::balance::Answer;
 use tine_sys::reap::{self, ExitStatus};
@@ -40,14 +40,16 @@ impl Inner {
                     self.events.push_back(Event::Message { worker, message });
                 }
             }
-            tine_ipc::Event::HandleTaken(taken) => {
-                if self.reply_acknowledged(worker, taken).is_none() {
-                    self.own_handle_answered(worker, taken, true);
+            tine_ipc::Event::HandleTaken(token) => {
+                let ours = self.own_handle_answered(worker, token, true);
+                if !ours {
+                    let _ = self.reply_acknowledged(worker, token);
                 }
             }
-            tine_ipc::Event::HandleRefused(refused) => {
-                if !self.own_handle_answered(worker, refused, false) {
-                    self.handle_refused(worker, refused);
+            tine_ipc::Event::HandleRefused(token) => {
+                let ours = self.own_handle_answered(worker, token, false);
+                if !ours {
+                    self.handle_refused(worker, token);
                 }
             }
             _ => {}
@@ -212,6 +214,12 @@ impl Inner {
             let text = tine_ipc::encode::error_reply(&key, ack, seq, bind::errno_of(&error));
             return self.say(worker, &text);
         }
+        if self.has_enough(worker) {
+            let target = bind::Target::of(&query).map(|target| target.shown());
+            let address = target.unwrap_or(ListeningAddress::Descriptor(-1));
+            let error = io::Error::from(rustix::io::Errno::MFILE);
+            return self.refuse(worker, &key, ack, address, error);
+        }
         let id = match found {
             Some(id) => id,
             None => match self.open_handle(&query) {
@@ -225,6 +233,29 @@ impl Inner {
                 self.refuse(worker, &key, ack, address, error);
             }
             self.close_if_unused(id);
+        }
+    }
+
+    /// Whether a worker has so many sockets that one more would be at the cost of others. What it
+    /// has given back and never said to have taken counts: it is still open here.
+    fn has_enough(&self, worker: WorkerId) -> bool {
+        let Some(known) = self.workers.get(&worker) else {
+            return true;
+        };
+        let count = known.handles.len() + known.replies.len();
+        count >= MOST_HANDLES || count >= FIRST_HANDLES && self.descriptors_are_scarce()
+    }
+
+    /// Whether more than half of the descriptors that this process may have are in use.
+    fn descriptors_are_scarce(&self) -> bool {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        // A new one gets the lowest number that is free.
+        match rustix::io::fcntl_dupfd_cloexec(&*self.reactor, 0) {
+            Ok(fd) => {
+                let number = u64::try_from(fd.as_raw_fd()).unwrap_or(u64::MAX);
+                limit.is_some_and(|limit| number > limit / 2)
+            }
+            Err(_) => true,
         }
     }
 
@@ -506,7 +537,7 @@ impl Inner {
         known.status = Some(status);
         let _ = epoll::delete(&*self.reactor, &known.pidfd);
         // What it said before it died still counts: a message, or that it took a connection.
-        self.read_to_the_end(worker);
+        self.read_to_the_end(worker, End::Died);
         let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };

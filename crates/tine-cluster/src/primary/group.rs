@@ -231,7 +231,7 @@ impl Group {
             }
         };
         Ok(Self {
-            reserve: reserve,
+            reserve,
             address,
             only_v6: if address.is_ipv6() { only_v6 } else { None },
             backlog: backlog.unwrap_or(bind::DEFAULT_BACKLOG),

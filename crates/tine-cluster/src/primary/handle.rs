@@ -16,6 +16,15 @@ use tine_ipc::{JsScalar, QueryServer, RawJson, SocketName};
 use tine_rules::balance::Order;
 use tine_sys::socket::{self, Kind};
 
+/// Sockets that one worker may have asked for, those included that it has not said to have taken.
+pub(crate) const MOST_HANDLES: usize = 1000;
+
+/// Sockets that a worker gets even when the primary has few descriptors left.
+pub(super) const FIRST_HANDLES: usize = 16;
+
+/// Bytes of a question that are kept for as long as its socket: a path and TLS ticket keys.
+const QUESTION: usize = 8 * 1024;
+
 /// The number of a handle, never used twice by one primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct HandleId(pub(super) u64);
@@ -39,7 +48,7 @@ pub(super) struct Handle {
 pub(super) enum Source {
     /// The primary accepts and passes on.
     Passing {
-        passing: Passing,
+        passing: Box<Passing>,
         socket_name: Option<SocketName>,
     },
     /// All have the same socket.
@@ -56,6 +65,10 @@ impl Handle {
         inherited: &BTreeMap<i32, OwnedFd>,
     ) -> Result<Self, (ListeningAddress, io::Error)> {
         let target = match Target::of(&query) {
+            Ok(_) if kept_bytes(&query) > QUESTION => {
+                let error = rustix::io::Errno::TOOBIG.into();
+                return Err((ListeningAddress::Descriptor(-1), error));
+            }
             Ok(target) => target,
             Err(error) => return Err((ListeningAddress::Descriptor(-1), error)),
         };
@@ -134,6 +147,9 @@ impl Handle {
                     NativeKind::TcpListener => {
                         ListeningAddress::Tcp(socket::local_address(fd.as_fd())?)
                     }
+                    NativeKind::Datagram => {
+                        ListeningAddress::Udp(socket::local_address(fd.as_fd())?)
+                    }
                     _ => ListeningAddress::Descriptor(number),
                 };
                 let source = if kind == NativeKind::Datagram {
@@ -196,7 +212,7 @@ impl Handle {
         };
         let passing = Passing::new(key, Some(fd), connections, order);
         Ok(Source::Passing {
-            passing,
+            passing: Box::new(passing),
             socket_name,
         })
     }
@@ -225,7 +241,7 @@ impl Handle {
     /// The connections that the primary has in its hands for this handle, if it can have any.
     pub(super) fn passing(&mut self) -> Option<&mut Passing> {
         match &mut self.source {
-            Source::Passing { passing, .. } => Some(passing),
+            Source::Passing { passing, .. } => Some(&mut **passing),
             Source::Group(group) => Some(&mut group.passing),
             Source::Shared { .. } => None,
         }
@@ -248,6 +264,10 @@ impl Drop for Handle {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+fn kept_bytes(query: &QueryServer) -> usize {
+    query.key().len() + query.data.as_ref().map_or(0, |data| data.get().len())
 }
 
 /// All open handles.

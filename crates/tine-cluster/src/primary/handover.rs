@@ -356,10 +356,12 @@ impl WrittenLink {
                 .map(|fd| fd.map(|fd| luggage.descriptor(fd)))
                 .collect(),
             queued: queued
-                .map(|(bytes, handle, answers)| WrittenPart {
-                    bytes: luggage.piece(bytes.to_vec()),
-                    handle: handle.map(|(token, fd)| (token.0, luggage.descriptor(fd))),
-                    answers,
+                .map(|part| WrittenPart {
+                    bytes: luggage.piece(part.bytes.to_vec()),
+                    handle: part
+                        .handle
+                        .map(|(token, fd)| (token.0, luggage.descriptor(fd))),
+                    answers: part.answers,
                 })
                 .collect(),
             in_flight: in_flight
@@ -459,7 +461,7 @@ impl WrittenHandle {
     fn restore(self, unpacked: &mut Unpacked) -> io::Result<(HandleId, Handle)> {
         let source = match self.source {
             WrittenSource::Passing(passing, socket_name) => Source::Passing {
-                passing: passing.restore(&self.key, unpacked)?,
+                passing: Box::new(passing.restore(&self.key, unpacked)?),
                 socket_name,
             },
             WrittenSource::Shared(place, kind) => Source::Shared {
@@ -537,8 +539,11 @@ impl WrittenPassing {
         let mut passing = Passing::new(key, listener, self.kind.into(), order);
         let holders = self.holders.into_iter().flatten();
         passing.holders = Holders::of(holders.map(|(cookie, worker)| (cookie, WorkerId(worker))));
-        for worker in self.members {
-            passing.rotation.add(WorkerId(worker));
+        for worker in self.members.into_iter().map(WorkerId) {
+            passing.rotation.add(worker);
+            let held = passing.holders.all().filter(|(_, holder)| *holder == worker);
+            let held = held.count();
+            passing.rotation.set_held(worker, held);
         }
         for place in self.waiting.into_iter().rev() {
             passing.take_back(unpacked.shared(place)?);

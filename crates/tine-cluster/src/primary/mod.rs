@@ -18,6 +18,7 @@ mod worker;
 
 pub use self::core::Primary;
 pub(crate) use self::core::watch;
+pub(crate) use handle::MOST_HANDLES;
 pub(crate) use handover::{Luggage, Unpacked, Written, broken};
 pub(crate) use launch::CHANNEL;
 pub(crate) use reactor::Inner;

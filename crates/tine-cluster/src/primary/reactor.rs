@@ -17,8 +17,6 @@ use tine_rules::Millis;
 const FLUSH_AGAIN: Duration = Duration::from_millis(1);
 /// Events taken from the kernel at once.
 const BATCH: usize = 64;
-/// Reads from a channel that has come to its end, at the most: far more than a socket can hold.
-const READS_AT_END: usize = 64;
 /// With more than this many bytes of answers unread, no more is read from a worker.
 const UNREAD_ANSWERS: usize = 1 << 20;
 /// Bytes read from a channel at once: what a socket holds by default.
@@ -52,6 +50,17 @@ impl Watched {
             _ => Self::Listener(HandleId(number)),
         }
     }
+}
+
+/// Why a channel is read to its end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// We close it.
+    Ours,
+    /// The worker has died.
+    Died,
+    /// It cannot be written to.
+    Failed(ChannelError),
 }
 
 #[derive(Debug)]
@@ -228,7 +237,7 @@ impl Inner {
                 false
             }
             // The peer is going, or hears no more: what it has written before still counts.
-            Err(_) => return self.read_to_the_end(worker),
+            Err(error) => return self.read_to_the_end(worker, End::Failed(error)),
         };
         link.blocked = blocked;
         // A peer that asks and does not read the answers is not asked for more.
@@ -252,34 +261,64 @@ impl Inner {
     }
 
     /// Takes what can still be read, and closes the channel.
-    pub(super) fn read_to_the_end(&mut self, worker: WorkerId) {
-        // Descendants of a dead worker may hold the other end open, and write to it, for ever.
-        for _ in 0..READS_AT_END {
-            if !matches!(self.receive_once(worker), Some(Ok(Received::Bytes(_)))) {
-                break;
+    pub(super) fn read_to_the_end(&mut self, worker: WorkerId, end: End) {
+        let Some(link) = self.link_mut(worker) else {
+            return;
+        };
+        // What is there now: descendants of a dead worker may hold the other end open, and write
+        // to it, for ever.
+        let mut left = rustix::io::ioctl_fionread(&link.fd).unwrap_or(0);
+        while left > 0 {
+            let size = usize::try_from(left).map_or(READ, |left| left.min(READ));
+            match self.receive_up_to(worker, size) {
+                Some(Ok(Received::Bytes(count))) => left = left.saturating_sub(count as u64),
+                Some(Err(broken)) => {
+                    return self.channel_closed(worker, Some(broken.to_string()));
+                }
+                Some(Ok(Received::Closed | Received::WouldBlock)) | None => break,
             }
         }
-        self.channel_closed(worker, None);
+        let half = self.half_a_message(worker);
+        let error = match end {
+            End::Ours => None,
+            End::Died => half,
+            End::Failed(error) => match self.receive_up_to(worker, 1) {
+                // The peer has gone; only that it hears no more is worth a word.
+                Some(Ok(Received::Closed)) => half,
+                _ => Some(error.to_string()),
+            },
+        };
+        self.channel_closed(worker, error);
+    }
+
+    /// What is wrong with a channel that ends here, if its last message is not whole.
+    fn half_a_message(&mut self, worker: WorkerId) -> Option<String> {
+        let half = self.link_mut(worker)?.channel.half_received();
+        (half > 0).then(|| format!("the channel has ended {half} bytes into a message"))
     }
 
     pub(super) fn read_channel(&mut self, worker: WorkerId) {
-        match self.receive_once(worker) {
+        match self.receive_up_to(worker, READ) {
             // One read per turn and worker, so that nobody can keep the others waiting. The set
             // is level-triggered: what is left comes up again.
             None | Some(Ok(Received::Bytes(_) | Received::WouldBlock)) => {}
-            Some(Ok(Received::Closed)) => self.channel_closed(worker, None),
+            Some(Ok(Received::Closed)) => {
+                let error = self.half_a_message(worker);
+                self.channel_closed(worker, error);
+            }
             Some(Err(error)) => self.channel_closed(worker, Some(error.to_string())),
         }
     }
 
     /// Reads once from a channel and acts on every message that this completes.
-    pub(super) fn receive_once(
+    fn receive_up_to(
         &mut self,
         worker: WorkerId,
+        size: usize,
     ) -> Option<Result<Received, ChannelError>> {
         let link = self.workers.get_mut(&worker)?.link.as_mut()?;
-        let received =
-            tine_ipc::unix::receive(link.fd.as_fd(), &mut link.channel, &mut self.buffer);
+        let buffer = &mut self.buffer[..size];
+        let received = tine_ipc::unix::receive(link.fd.as_fd(), &mut link.channel, buffer);
         while let Some(event) = self
             .link_mut(worker)
             .and_then(|link| link.channel.poll_event())

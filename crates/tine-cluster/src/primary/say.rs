@@ -3,7 +3,7 @@
 use super::event::ListeningAddress;
 use super::handle::Source;
 use super::policy::Sharing;
-use super::reactor::Inner;
+use super::reactor::{End, Inner};
 use super::worker::{WorkerId, token};
 use rustix::process::Pid;
 use std::io;
@@ -94,7 +94,7 @@ impl Inner {
     /// Closes the primary's end of a worker's channel: what `process.disconnect()` does in Node.
     pub(crate) fn close_channel(&mut self, worker: WorkerId) {
         self.flush(worker);
-        self.read_to_the_end(worker);
+        self.read_to_the_end(worker, End::Ours);
         self.work();
     }
 

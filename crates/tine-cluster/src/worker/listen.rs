@@ -315,8 +315,7 @@ impl Drop for Asking {
     fn drop(&mut self) {
         self.reply.close();
         if let Ok(Ok(granted)) = self.reply.try_recv() {
-            self.shared
-                .with(|state| state.close_server(granted.server));
+            self.shared.with(|state| state.close_server(granted.server));
         }
     }
 }

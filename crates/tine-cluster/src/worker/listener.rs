@@ -94,7 +94,22 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// For those who wait in other ways: the own socket, and the place in the list of servers.
+    pub(super) fn into_parts(self) -> io::Result<(Option<std::net::TcpListener>, Open)> {
+        let Accepting { own, open } = self.accepting;
+        Ok((own.map(TcpListener::into_std).transpose()?, open))
+    }
+}
+
 impl UnixListener {
+    /// As [`Listener::into_parts`].
+    pub(super) fn into_parts(self) -> io::Result<(Option<std::os::unix::net::UnixListener>, Open)> {
+        let Accepting { own, open } = self.accepting;
+        let own = own.map(tokio::net::UnixListener::into_std).transpose()?;
+        Ok((own, open))
+    }
+
     pub(super) fn new(open: Open, granted: Granted, path: PathBuf) -> io::Result<Self> {
         let own = granted.socket.map(tokio::net::UnixListener::from_fd);
         let own = own.transpose()?;
@@ -179,6 +194,10 @@ pub(crate) struct Open {
 impl Open {
     pub(super) fn new(shared: Arc<Shared>, id: ServerId) -> Self {
         Self { shared, id }
+    }
+
+    pub(super) fn next_connection(&self, cx: &Context<'_>) -> Next {
+        self.shared.with(|state| state.next_connection(self.id, cx))
     }
 
     /// From now on what the primary passes on is refused, and the primary is not told.
@@ -272,9 +291,8 @@ struct Accepting<T: Transport> {
 impl<T: Transport> Accepting<T> {
     /// `Ok(None)` when no more can come.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Accepted<T>>>> {
-        let Open { shared, id } = &self.open;
         loop {
-            match shared.with(|state| state.next_connection(*id, cx)) {
+            match self.open.next_connection(cx) {
                 Next::Connection(fd) => {
                     if let Some(accepted) = T::adopt(fd)? {
                         return Poll::Ready(Ok(Some(accepted)));
@@ -341,9 +359,7 @@ mod axum {
     /// graceful shutdown ends it.
     async fn get_over(error: io::Error) {
         match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => {
-                std::future::pending().await
-            }
+            io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => std::future::pending().await,
             io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::ConnectionReset => {}

@@ -47,7 +47,9 @@
 //! | When and how does it leave? | `shutdown.rs` |
 //! | What does it know, and what does it answer? | `state.rs`, `servers.rs` |
 //! | Who holds the lock, and who reads? | `shared.rs`, `task.rs` |
+//! | How does a program without tokio join? | `blocking.rs` |
 
+pub mod blocking;
 mod inbox;
 mod listen;
 mod listener;
@@ -57,6 +59,8 @@ mod shared;
 mod shutdown;
 mod state;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use inbox::Messages;
 pub use listen::{ListenOptions, UdpOptions, UnixOptions};

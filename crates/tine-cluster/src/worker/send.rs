@@ -75,7 +75,7 @@ impl Worker {
     }
 
     /// As [`send`](Self::send), for what is written already: a message to be sent on as it came
-    /// ([`Message::body`](crate::Message::body)), or made of a [`v8::Value`](crate::v8::Value).
+    /// ([`Message::body`](crate::Message::body)), or made by [`Body::from_value`].
     ///
     /// # Errors
     /// As [`send`](Self::send); [`SendError::Body`] when it is written in the other serialization
@@ -121,7 +121,7 @@ impl Worker {
 
     /// Asks the primary's program something, and waits for its answer: there with
     /// [`Message::request`](crate::Message::request), or in Node as described in
-    /// [the source of this crate](crate::RequestId).
+    /// [`RequestId`].
     ///
     /// Give it a time limit of your own: a program that does not know of requests never answers.
     ///

@@ -96,7 +96,11 @@ impl Servers {
     }
 
     pub(super) fn wake_all(&mut self, wakes: &mut Vec<Waker>) {
-        wakes.extend(self.open.iter_mut().filter_map(|server| server.waker.take()));
+        wakes.extend(
+            self.open
+                .iter_mut()
+                .filter_map(|server| server.waker.take()),
+        );
     }
 
     fn take_index(&mut self, base: &str) -> i64 {
@@ -300,7 +304,10 @@ pub(super) fn primary_is_gone() -> io::Error {
 }
 
 pub(super) fn leaving() -> io::Error {
-    io::Error::new(io::ErrorKind::NotConnected, "this worker leaves its cluster")
+    io::Error::new(
+        io::ErrorKind::NotConnected,
+        "this worker leaves its cluster",
+    )
 }
 
 /// The socket that came with an answer, ready for use, and the address it has.

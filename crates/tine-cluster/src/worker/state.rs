@@ -30,7 +30,9 @@ pub(super) enum Leaving {
     /// The primary has asked: the channel closes with the last listener.
     Asked,
     /// Its own wish: the channel closes when the primary has acknowledged this.
-    Announced { seq: i64 },
+    Announced {
+        seq: i64,
+    },
     /// The channel closes when all is written.
     Closing,
 }
@@ -215,6 +217,11 @@ impl State {
 
     pub(super) fn pause(&mut self) -> bool {
         self.paused = self.must_pause();
+        self.paused
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_paused(&self) -> bool {
         self.paused
     }
 

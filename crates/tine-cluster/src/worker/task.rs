@@ -2,9 +2,10 @@
 
 use super::shared::Shared;
 use super::state::Blocked;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -113,9 +114,17 @@ struct Steps<'a> {
     buffer: &'a mut [u8],
     may_pause: bool,
     reads: u32,
-    /// Acknowledgements are queued: what the program has to say about the same handles goes with
-    /// them in one write.
+    /// What was read last has been left to the program for a moment: its answer does not wait until
+    /// all has been read, and what it says about a handle goes in one write with our
+    /// acknowledgement.
     others_first: bool,
+}
+
+fn let_others_go_first(cx: &mut Context<'_>) -> Poll<Stop> {
+    // The runtime wakes this task after all that can run now, also after the future of `main`.
+    let waits = pin!(tokio::task::yield_now()).poll(cx);
+    debug_assert!(waits.is_pending());
+    Poll::Pending
 }
 
 impl Steps<'_> {
@@ -163,7 +172,7 @@ impl Steps<'_> {
                 }
             }
             let mut open = true;
-            let read = self.socket.try_io(Interest::READABLE, || {
+            let _ = self.socket.try_io(Interest::READABLE, || {
                 let received =
                     tine_ipc::unix::receive(self.socket.as_fd(), &mut state.channel, self.buffer);
                 match received {
@@ -178,17 +187,16 @@ impl Steps<'_> {
             while let Some(event) = state.channel.poll_event() {
                 state.heard(event);
             }
-            let has_more_to_say = state.channel.queued() > 0 && state.blocked.is_none();
+            let others_have_work = !state.wakes.is_empty() || state.channel.queued() > 0;
             self.shared.give_back(state);
             if !open {
                 return Poll::Ready(Stop::Gone);
             }
             self.reads += 1;
-            if read.is_ok() && has_more_to_say && !self.others_first || self.reads >= TURN {
-                self.others_first = has_more_to_say;
+            if others_have_work && !self.others_first || self.reads >= TURN {
+                self.others_first = others_have_work;
                 self.reads = 0;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return let_others_go_first(cx);
             }
             self.others_first = false;
         }

@@ -48,7 +48,7 @@ pub(crate) fn from_json(text: &str) -> Result<Vec<u8>, crate::BodyError> {
 
 /// Deepest nesting that is read or written, in values within values. V8 itself stops where its
 /// stack ends.
-pub const MAX_DEPTH: usize = 1000;
+pub const MAX_DEPTH: usize = 500;
 
 /// The header that is written: version 15.
 pub(crate) const HEADER: [u8; 2] = [0xff, 15];
@@ -59,6 +59,11 @@ pub(crate) fn has_header(bytes: &[u8]) -> bool {
         && bytes
             .get(1)
             .is_none_or(|version| (13..=16).contains(version))
+}
+
+/// Whether the version is one that Node reads too: of 16 it dies.
+pub(crate) fn is_read_by_all(bytes: &[u8]) -> bool {
+    bytes.get(1).is_some_and(|version| *version <= HEADER[1])
 }
 
 /// Bytes that cannot be read, or a value that cannot be written, in V8's format.

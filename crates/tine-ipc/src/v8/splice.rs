@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use super::writer::{Progress, Writer};
-use super::{Error, HEADER, decode, tag};
+use super::{Error, HEADER, MAX_DEPTH, decode, tag};
 
 /// Where the value of a property of the object at the top stands.
 struct Place {
@@ -123,53 +123,73 @@ impl Reader<'_> {
         }
     }
 
-    /// Passes over one value as `value` would read it.
+    /// Passes over one value as `value` would read it, and without recursion: every message goes
+    /// through here.
     pub(super) fn skip(&mut self) -> Result<(), Error> {
-        let tag = self.tag()?;
-        match tag {
-            tag::UNDEFINED | tag::NULL | tag::TRUE | tag::FALSE | tag::HOLE => {}
-            tag::INT32 | tag::UINT32 => drop(self.varint("a number")?),
-            tag::DOUBLE => drop(self.double()?),
-            tag::BIGINT => self.skip_bigint()?,
-            tag::LATIN1 | tag::UTF16 | tag::UTF8 => drop(self.counted("a string")?),
-            tag::REFERENCE => {
-                self.references += 1;
-                self.varint("a reference")?;
+        let mut open: Vec<Open> = Vec::new();
+        loop {
+            let tag = self.tag()?;
+            if let Some(inside) = self.skip_head(tag)? {
+                if open.len() == MAX_DEPTH {
+                    return Err(Error::TooDeep);
+                }
+                open.push(inside);
             }
-            _ => {
-                self.begin_object();
-                self.deeper(|reader| reader.skip_object(tag))?;
+            while let Some(inside) = open.last_mut() {
+                if self.goes_on(inside)? {
+                    break;
+                }
+                open.pop();
+            }
+            if open.is_empty() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
-    fn skip_bigint(&mut self) -> Result<(), Error> {
-        let bits = self.varint("a BigInt")?;
-        self.take((bits >> 1) as usize, "a BigInt").map(drop)
-    }
-
-    fn skip_object(&mut self, tag: u8) -> Result<(), Error> {
+    /// Passes over a value that holds no others, or over the beginning of one that does.
+    fn skip_head(&mut self, tag: u8) -> Result<Option<Open>, Error> {
         match tag {
-            tag::OBJECT => return self.skip_until(tag::OBJECT_END, 1),
+            tag::UNDEFINED | tag::NULL | tag::TRUE | tag::FALSE | tag::HOLE => return Ok(None),
+            tag::INT32 | tag::UINT32 => return self.varint("a number").map(|_| None),
+            tag::DOUBLE => return self.double().map(|_| None),
+            tag::BIGINT => return self.skip_bigint(),
+            tag::LATIN1 | tag::UTF16 | tag::UTF8 => {
+                return self.counted("a string").map(|_| None);
+            }
+            tag::REFERENCE => {
+                self.references += 1;
+                return self.varint("a reference").map(|_| None);
+            }
+            _ => self.begin_object(),
+        }
+        let until = |end, counts| Ok(Some(Open::Until { end, counts }));
+        match tag {
+            tag::OBJECT => return until(tag::OBJECT_END, 1),
             tag::SPARSE_ARRAY => {
                 self.varint("an array")?;
-                return self.skip_until(tag::SPARSE_ARRAY_END, 2);
+                return until(tag::SPARSE_ARRAY_END, 2);
             }
             tag::DENSE_ARRAY => {
-                for _ in 0..self.varint("an array")? {
-                    self.skip()?;
-                }
-                return self.skip_until(tag::DENSE_ARRAY_END, 2);
+                let left = self.varint("an array")?;
+                return Ok(Some(Open::Dense { left }));
             }
-            tag::MAP => return self.skip_until(tag::MAP_END, 1),
-            tag::SET => return self.skip_until(tag::SET_END, 1),
+            tag::MAP => return until(tag::MAP_END, 1),
+            tag::SET => return until(tag::SET_END, 1),
+            tag::ERROR => return Ok(Some(Open::Error)),
+            tag::HOST_OBJECT => {
+                if self.varint("a host object")? == 1 {
+                    return Ok(Some(Open::One { left: true }));
+                }
+                self.varint("a typed array")?;
+                self.counted("a typed array")?;
+            }
             tag::DATE | tag::NUMBER_OBJECT => drop(self.double()?),
             tag::TRUE_OBJECT | tag::FALSE_OBJECT => {}
-            tag::BIGINT_OBJECT => self.skip_bigint()?,
-            tag::STRING_OBJECT => self.skip()?,
+            tag::BIGINT_OBJECT => return self.skip_bigint(),
+            tag::STRING_OBJECT => self.skip_string()?,
             tag::REGEXP => {
-                self.skip()?;
+                self.skip_string()?;
                 self.varint("a regular expression")?;
             }
             tag::ARRAY_BUFFER => drop(self.counted("an ArrayBuffer")?),
@@ -178,12 +198,6 @@ impl Reader<'_> {
                 self.varint("an ArrayBuffer")?;
                 self.take(length as usize, "an ArrayBuffer")?;
             }
-            tag::ERROR => return self.skip_error(),
-            tag::HOST_OBJECT if self.varint("a host object")? == 0 => {
-                self.varint("a typed array")?;
-                self.counted("a typed array")?;
-            }
-            tag::HOST_OBJECT => self.skip()?,
             other => {
                 return Err(match tag::unsupported(other) {
                     Some(what) => Error::Unsupported { what },
@@ -194,29 +208,69 @@ impl Reader<'_> {
                 });
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Passes over values up to `end`, and the counts behind it.
-    fn skip_until(&mut self, end: u8, counts: usize) -> Result<(), Error> {
-        while !self.ends(end)? {
-            self.skip()?;
-        }
-        for _ in 0..counts {
-            self.varint("a count")?;
-        }
-        Ok(())
+    fn skip_bigint(&mut self) -> Result<Option<Open>, Error> {
+        let bits = self.varint("a BigInt")?;
+        self.take((bits >> 1) as usize, "a BigInt").map(|_| None)
     }
 
-    fn skip_error(&mut self) -> Result<(), Error> {
-        loop {
-            match self.take(1, "an Error")?[0] {
-                tag::ERROR_MESSAGE | tag::ERROR_STACK | tag::ERROR_CAUSE => self.skip()?,
-                tag::ERROR_END => return Ok(()),
-                _ => {}
+    fn skip_string(&mut self) -> Result<(), Error> {
+        match self.tag()? {
+            tag::LATIN1 | tag::UTF16 | tag::UTF8 => self.counted("a string").map(drop),
+            _ => Err(Error::Malformed {
+                what: "what should be a string is none",
+                at: self.at(),
+            }),
+        }
+    }
+
+    /// Whether a value comes next that is inside; if not, what it ends with has been passed over.
+    fn goes_on(&mut self, inside: &mut Open) -> Result<bool, Error> {
+        match inside {
+            Open::Dense { left: left @ 1.. } => {
+                *left -= 1;
+                Ok(true)
             }
+            Open::Dense { left: 0 } => {
+                *inside = Open::Until {
+                    end: tag::DENSE_ARRAY_END,
+                    counts: 2,
+                };
+                self.goes_on(inside)
+            }
+            Open::Until { end, counts } => {
+                if !self.ends(*end)? {
+                    return Ok(true);
+                }
+                for _ in 0..*counts {
+                    self.varint("a count")?;
+                }
+                Ok(false)
+            }
+            Open::One { left } => Ok(std::mem::take(left)),
+            Open::Error => loop {
+                match self.take(1, "an Error")?[0] {
+                    tag::ERROR_MESSAGE | tag::ERROR_STACK | tag::ERROR_CAUSE => return Ok(true),
+                    tag::ERROR_END => return Ok(false),
+                    _ => {}
+                }
+            },
         }
     }
+}
+
+/// What the reader is inside of.
+enum Open {
+    /// Values up to a tag, and some counts behind it.
+    Until { end: u8, counts: usize },
+    /// So many more values, then as above.
+    Dense { left: u32 },
+    /// One value, if it is still to come.
+    One { left: bool },
+    /// Parts with tags of their own.
+    Error,
 }
 
 #[cfg(test)]
