@@ -3,7 +3,11 @@
 
 mod bench;
 mod cleanup;
+mod features;
+mod parity;
 mod proc;
+mod semver;
+mod step;
 mod test;
 
 use std::process::ExitCode;
@@ -16,8 +20,13 @@ usage: cargo xtask <chore> [arguments]
 
 chores:
   test [arguments]    set up the runtimes, then run every test; arguments go to `cargo test`
-  lint                formatting, clippy and documentation without a warning
+  lint                formatting, clippy, features and documentation without a warning
+  features            the published crates build with every choice of their features
+  semver              the published crates keep what they promised; builds a tool, once
+  ci-extra            what CI runs after the tests: semver
   bench connections   requests per second and their cost, next to the other ways to run N processes
+  bench ipc           messages per second and their cost, in Rust, in Node, and of raw bytes
+  parity              docs/node-parity.md: which of Node's own tests are asserted by ours
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +35,9 @@ fn main() -> ExitCode {
         Some("bench") => bench::main(&arguments[1..]),
         Some("test") => test::main(&arguments[1..]),
         Some("lint") => test::lint(),
+        Some("features") => features::main(),
+        Some("semver" | "ci-extra") => semver::main(),
+        Some("parity") => parity::main(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

@@ -21,7 +21,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use tine_cluster::worker::{ListenOptions, UdpOptions, UnixOptions, Worker};
 use tine_cluster::{Handle, Message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 #[derive(Deserialize)]
@@ -199,7 +198,7 @@ impl Talk {
                         std::future::pending().await
                     }
                     while let Ok((stream, _client)) = listener.accept().await {
-                        tokio::spawn(say(stream, format!("worker {number}")));
+                        let _ = say(stream.into_std(), &format!("worker {number}"));
                     }
                 };
                 self.serving.insert(port.to_string(), tokio::spawn(serve));
@@ -216,7 +215,7 @@ impl Talk {
                 let bound = listener.path().to_owned();
                 let serve = async move {
                     while let Ok((stream, _client)) = listener.accept().await {
-                        tokio::spawn(say(stream, format!("worker {number}")));
+                        let _ = say(stream.into_std(), &format!("worker {number}"));
                     }
                 };
                 let name = path.display().to_string();
@@ -307,9 +306,7 @@ fn socket(what: &str, port: Option<u16>) -> io::Result<Handle> {
         "udp" => std::net::UdpSocket::bind(local(0))?.into(),
         "unix" => {
             let (mine, yours) = std::os::unix::net::UnixStream::pair()?;
-            mine.set_nonblocking(true)?;
-            let mine = tokio::net::UnixStream::from_std(mine)?;
-            tokio::spawn(say(mine, "from the other end".into()));
+            say(Ok(mine), "from the other end")?;
             yours.into()
         }
         other => {
@@ -322,17 +319,15 @@ fn socket(what: &str, port: Option<u16>) -> io::Result<Handle> {
 /// Uses a socket that came with a message, once.
 async fn greet(handle: Handle, greeting: String) -> io::Result<()> {
     match handle {
-        Handle::TcpStream(stream) => say(tokio::net::TcpStream::from_std(stream)?, greeting).await,
-        Handle::UnixStream(stream) => {
-            say(tokio::net::UnixStream::from_std(stream)?, greeting).await;
-        }
+        Handle::TcpStream(stream) => say(Ok(stream), &greeting)?,
+        Handle::UnixStream(stream) => say(Ok(stream), &greeting)?,
         Handle::TcpListener(listener) => {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            say(listener.accept().await?.0, greeting).await;
+            say(listener.accept().await?.0.into_std(), &greeting)?;
         }
         Handle::UnixListener(listener) => {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            say(listener.accept().await?.0, greeting).await;
+            say(listener.accept().await?.0.into_std(), &greeting)?;
         }
         Handle::UdpSocket(socket) => {
             let socket = tokio::net::UdpSocket::from_std(socket)?;
@@ -345,10 +340,7 @@ async fn greet(handle: Handle, greeting: String) -> io::Result<()> {
     Ok(())
 }
 
-/// Says one thing, and waits for the other side to close.
-async fn say(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, text: String) {
-    let _ = stream.write_all(text.as_bytes()).await;
-    let _ = stream.shutdown().await;
-    let mut rest = Vec::new();
-    let _ = stream.read_to_end(&mut rest).await;
+/// Says one thing and closes. So few bytes always fit into a socket that nobody has written to.
+fn say(stream: io::Result<impl io::Write>, text: &str) -> io::Result<()> {
+    stream?.write_all(text.as_bytes())
 }

@@ -299,3 +299,94 @@ fn last_of_each(properties: Vec<(Key, Value)>) -> Vec<(Key, Value)> {
     });
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn numbers_look_as_in_javascript() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-1.5, "-1.5"),
+            (100.0, "100"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (-1.25e22, "-1.25e+22"),
+            (123_456_789_012_345_680_000.0, "123456789012345680000"),
+            (0.000_001, "0.000001"),
+            (0.000_000_1, "1e-7"),
+            (1.5e-7, "1.5e-7"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (9_007_199_254_740_993.0, "9007199254740992"),
+            // Halfway between two texts: the even one.
+            (2f64.powi(-25), "2.9802322387695312e-8"),
+            (-2f64.powi(-25), "-2.9802322387695312e-8"),
+            (f64::NAN, "null"),
+            (f64::NEG_INFINITY, "null"),
+        ] {
+            assert_eq!(super::number(number), text);
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_json_stringify_does() {
+        assert_eq!(write(&(0.1f32, f32::NAN, -0.0f32)).unwrap(), "[0.1,null,0]");
+        assert_eq!(write(&u64::MAX).unwrap(), "18446744073709551615");
+        assert_eq!(
+            write(&BTreeMap::from([(true, 1)])).unwrap(),
+            r#"{"true":1}"#
+        );
+        assert_eq!(write(&BTreeMap::from([(-3, 1)])).unwrap(), r#"{"-3":1}"#);
+        assert_eq!(
+            write("a\nb\u{1}\u{2028}/").unwrap(),
+            "\"a\\nb\\u0001\u{2028}/\""
+        );
+        let raw = serde_json::value::RawValue::from_string("{\n\"a\":\n1}".to_owned()).unwrap();
+        assert_eq!(write(&raw).unwrap(), "{ \"a\": 1}");
+        assert!(write(&BTreeMap::from([((1, 2), 1)])).is_err());
+    }
+
+    #[test]
+    fn what_javascript_reads_is_read() {
+        for (text, expected) in [
+            (r#""\ud800""#, "\u{fffd}"),
+            (r#""\udc00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83d\ude00""#, "\u{1f600}"),
+            (r#""\\ud800\ud800""#, "\\ud800\u{fffd}"),
+            (r#""\ud83d\ud83d\ude00\n""#, "\u{fffd}\u{1f600}\n"),
+        ] {
+            assert_eq!(read::<String>(text).as_deref(), Ok(expected), "{text}");
+        }
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Point {
+            x: u8,
+        }
+        assert_eq!(read(r#"{"x":1,"x":2}"#), Ok(Point { x: 2 }));
+        assert_eq!(read(r#"{"x":1,"y":"\ud800","x":2}"#), Ok(Point { x: 2 }));
+        assert!(read::<f64>("-0").unwrap().is_sign_negative());
+        assert_eq!(read::<f64>("1e-400"), Ok(0.0));
+        assert!(matches!(read::<f64>("1e400"), Err(BodyError::Read(_))));
+        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(read::<serde_json::Value>(&deep(MAX_DEPTH - 1)).is_ok());
+        let limit = MAX_DEPTH;
+        let too_deep = read::<serde_json::Value>(&deep(MAX_DEPTH));
+        assert_eq!(too_deep, Err(BodyError::TooDeep { limit }));
+    }
+
+    #[test]
+    fn keys_are_ordered_as_json_parse_does() {
+        let text = |text| crate::v8::to_json(&value(text).unwrap()).unwrap();
+        assert_eq!(
+            text(r#"{"b":1,"2":2,"a":3,"1":4}"#),
+            r#"{"1":4,"2":2,"b":1,"a":3}"#
+        );
+        assert_eq!(text(r#"{"a":1,"b":2,"a":3}"#), r#"{"a":3,"b":2}"#);
+        assert_eq!(text("[1.0,1e0,-0,1e21]"), "[1,1,0,1e+21]");
+    }
+}

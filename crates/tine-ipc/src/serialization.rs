@@ -13,6 +13,10 @@ pub enum Serialization {
     Json,
     /// V8's structured clone format behind a length of four bytes: `Map`, `Set`, `Date`, `BigInt`,
     /// `Buffer` and circular values arrive as what they are. See [`v8`](crate::v8).
+    ///
+    /// Node 18 stops reading for ever when one of its reads (of 64 KiB) ends inside a length
+    /// (nodejs/node#55834, mended in 20), which happens by chance when many messages wait for it.
+    /// Bun's format of this name is another one.
     Advanced,
 }
 

@@ -15,6 +15,9 @@ use std::os::fd::BorrowedFd;
 pub enum Received {
     /// So many bytes; there may be more.
     Bytes(usize),
+    /// So many bytes, and that was all there was. Who waits for edges may wait for the next one,
+    /// unless the end of the peer is among what has been announced.
+    All(usize),
     /// Nothing to read now.
     WouldBlock,
     /// The peer has closed its end.
@@ -81,8 +84,11 @@ pub fn receive(
     if truncated {
         channel.receive_lost_fd();
     }
+    let mut cut_short = truncated;
     for item in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = item {
+            // Linux ends a read behind the first bytes that carry descriptors, and nowhere else.
+            cut_short = true;
             for fd in descriptors.filter(|_| !truncated) {
                 channel.receive_fd(fd);
             }
@@ -92,7 +98,12 @@ pub fn receive(
         return Ok(Received::Closed);
     }
     channel.receive(&buffer[..message.bytes])?;
-    Ok(Received::Bytes(message.bytes))
+    let all = cfg!(target_os = "linux") && message.bytes < buffer.len() && !cut_short;
+    Ok(if all {
+        Received::All(message.bytes)
+    } else {
+        Received::Bytes(message.bytes)
+    })
 }
 
 /// How far a flush came.

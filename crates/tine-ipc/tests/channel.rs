@@ -12,9 +12,10 @@ use support::operations::{DIALECTS, Operation, World};
 use support::witness::{Name, Witness};
 use support::{hostile, noise, operations};
 use tine_ipc::encode::{self, NativeKind};
+use tine_ipc::v8::Value;
 use tine_ipc::{
-    Act, Body, Channel, Dialect, Event, HandleType, JsScalar, Limits, Mark, ProtocolError,
-    QueryServer, Token,
+    Act, Body, BodyError, Channel, Dialect, Event, HandleType, JsScalar, Limits, Mark,
+    NoCommonSerialization, ProtocolError, QueryServer, SentHandle, Serialization, Token, v8,
 };
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -114,6 +115,15 @@ fn seeded_noise_as_reads_does_no_harm() {
     for_a_while(hostile::play);
 }
 
+#[test]
+fn seeded_noise_as_values_does_no_harm() {
+    let decoded = std::cell::Cell::new(0);
+    for_a_while(|data| {
+        decoded.set(decoded.get() + usize::from(support::values::play(data)));
+    });
+    assert!(decoded.get() > 50, "only {} were right", decoded.get());
+}
+
 /// Gives a channel one read.
 fn read(channel: &mut Channel, bytes: impl AsRef<[u8]>) {
     channel.receive(bytes.as_ref()).unwrap();
@@ -144,6 +154,7 @@ fn envelope(message: &str) -> String {
     format!("{{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Socket\",\"key\":\"k\",\"msg\":{message}}}\n")
 }
 
+/// node: test-child-process-recv-handle
 #[test]
 fn the_handle_belongs_to_the_message_between_glued_ones() {
     let (witness, fd) = Witness::pair();
@@ -343,6 +354,201 @@ fn limits_hold() {
         read(&mut channel, envelope("1").repeat(3));
         assert_eq!(queued_text(&mut channel), NACK.repeat(3));
     }
+}
+
+fn advanced(limits: Limits) -> Channel {
+    Channel::with(limits, Dialect::Node, Serialization::Advanced).unwrap()
+}
+
+/// node: test-child-process-fork-advanced-header-serialization
+#[test]
+fn a_length_with_nothing_behind_it_does_no_harm() {
+    for (length, error) in [
+        (0, Some(ProtocolError::NotV8 { begin: Vec::new() })),
+        (1, Some(ProtocolError::NotV8 { begin: Vec::new() })),
+        (2, None),
+        (256 << 20, None),
+        (
+            0x7fff_ffff,
+            Some(ProtocolError::TooLong { limit: 256 << 20 }),
+        ),
+        (
+            0x8000_0000,
+            Some(ProtocolError::TooLong { limit: 256 << 20 }),
+        ),
+        (u32::MAX, Some(ProtocolError::TooLong { limit: 256 << 20 })),
+    ] {
+        let mut channel = advanced(Limits::default());
+        let result = channel.receive(&length.to_be_bytes());
+        assert_eq!(result.err(), error, "{length:#x}");
+        assert!(channel.poll_event().is_none());
+        // The same with every byte in a read of its own.
+        let mut channel = advanced(Limits::default());
+        let result: Result<(), _> = length
+            .to_be_bytes()
+            .iter()
+            .try_for_each(|byte| channel.receive(&[*byte]));
+        assert_eq!(result.err(), error, "{length:#x}");
+    }
+}
+
+#[test]
+fn what_is_not_v8s_format_ends_the_channel_at_once() {
+    for (bytes, begin) in [
+        (&b"\x00\x00\x10\x00{"[..], &b"{"[..]),
+        (b"\x00\x00\x10\x00\xff\x0c", b"\xff\x0c"),
+        (b"\x00\x00\x10\x00\xff\x11", b"\xff\x11"),
+        // What Bun sends first in its own format.
+        (b"\x01\x02\x00\x00\x00\x02", b"\x00"),
+    ] {
+        let mut channel = advanced(Limits::default());
+        let begin = begin.to_vec();
+        assert_eq!(channel.receive(bytes), Err(ProtocolError::NotV8 { begin }));
+    }
+    assert_eq!(
+        Channel::with(Limits::default(), Dialect::Bun, Serialization::Advanced).err(),
+        Some(NoCommonSerialization)
+    );
+}
+
+#[test]
+fn every_version_from_13_to_16_is_read_and_a_value_without_sense_harms_only_itself() {
+    let mut channel = advanced(Limits::default());
+    for version in 13..=16 {
+        read(&mut channel, [0, 0, 0, 4, 0xff, version, b'I', 14]);
+        match channel.poll_event() {
+            Some(Event::Message { body, .. }) => {
+                assert_eq!(body.read(), Ok(7), "{version}");
+                // It goes on in a version that every peer reads.
+                let mark = channel.send(&body).unwrap();
+                let sent = channel.poll_transmit().unwrap().bytes.to_vec();
+                assert_eq!(sent[..4], [0, 0, 0, 4]);
+                assert!((13..=15).contains(&sent[5]), "{sent:?}");
+                channel.transmitted(sent.len());
+                assert_eq!(channel.written(), mark);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    for (bytes, name) in [
+        (&b"V"[..], "ArrayBuffer"),
+        (b"u\x00", "SharedArrayBuffer"),
+        (b"w\x00", "WebAssembly module"),
+        (b"", "end"),
+        (b"\x80", "tag"),
+        (b"I\x02I\x02", "more than one"),
+        (b"o{\x01", "count"),
+        (b"\"\x05abc", "string"),
+        (b"A\xff\xff\xff\xff\x0f", "array"),
+        (b"^\x00", "object 0"),
+    ] {
+        let body = support::advanced_body(bytes).unwrap();
+        let error = body.read::<()>().unwrap_err();
+        assert!(error.to_string().contains(name), "{bytes:?}: {error}");
+    }
+}
+
+#[test]
+fn nesting_is_limited_and_what_is_allowed_needs_little_stack() {
+    let wrap: [(&[u8], &[u8]); 6] = [
+        (b"A\x01", b"$\x00\x01"),
+        (b"o\"\x01a", b"{\x01"),
+        (b";_", b":\x02"),
+        (b"'", b",\x01"),
+        (b"rc", b"."),
+        (b"\\\x01", b""),
+    ];
+    for (open, close) in wrap {
+        let nested = |depth: usize| {
+            let bytes = [open.repeat(depth), b"I\x02".to_vec(), close.repeat(depth)].concat();
+            support::advanced_body(&bytes).unwrap()
+        };
+        let deepest = nested(v8::MAX_DEPTH);
+        let value = deepest.value().unwrap();
+        assert_eq!(Body::from_value(&value).as_ref(), Ok(&deepest));
+        let _ = deepest.to_json();
+        assert!(deepest.read::<serde::de::IgnoredAny>().is_ok());
+        // Into a type: no deeper than JSON.
+        assert!(deepest.read::<serde_json::Value>().is_err() || open == b"\\\x01");
+        for depth in [v8::MAX_DEPTH + 1, 100_000] {
+            let error = nested(depth).value().err();
+            assert_eq!(error, Some(v8::Error::TooDeep.into()), "{open:?} {depth}");
+        }
+        let mut value = value;
+        value = Value::Array(vec![value]);
+        assert_eq!(Body::from_value(&value), Err(v8::Error::TooDeep.into()));
+    }
+}
+
+/// node: test-child-process-send-returns-boolean
+#[test]
+fn a_mark_is_reached_when_all_up_to_it_is_written() {
+    for how in [Serialization::Json, Serialization::Advanced] {
+        let mut channel = Channel::with(Limits::default(), Dialect::Node, how).unwrap();
+        let nothing = channel.written();
+        let (_witness, fd) = Witness::pair();
+        let body = Body::write("a message", how).unwrap();
+        let first = channel.send(&body).unwrap();
+        let second = channel
+            .send_with_handle(&body, SentHandle::Socket, Arc::new(fd), Token(1))
+            .unwrap();
+        let third = channel.send(&body).unwrap();
+        assert!(nothing < first && first < second && second < third);
+        assert_eq!(channel.written(), nothing);
+        let framing = if how == Serialization::Json { 1 } else { 4 };
+        channel.transmitted(body.len() + framing - 1);
+        assert!(nothing < channel.written() && channel.written() < first);
+        channel.transmitted(1);
+        assert_eq!(channel.written(), first);
+        let length = channel.poll_transmit().unwrap().bytes.len();
+        channel.transmitted(1);
+        channel.transmitted(length - 1);
+        // Written, though nobody has acknowledged the handle.
+        assert_eq!((channel.written(), channel.in_flight()), (second, 1));
+        channel.transmitted(usize::MAX);
+        assert_eq!((channel.written(), channel.queued()), (third, 0));
+    }
+}
+
+#[test]
+fn a_body_is_converted_or_refused() {
+    let mut json = Channel::new(Limits::default());
+    let mut v8 = advanced(Limits::default());
+    let body = Body::from_json(r#"{"a":[1,"\ud800",null]}"#).unwrap();
+    v8.send(&body).unwrap();
+    let frame = v8.poll_transmit().unwrap().bytes.to_vec();
+    read(&mut v8, frame);
+    match v8.poll_event() {
+        Some(Event::Message { body, .. }) => {
+            assert_eq!(body.serialization(), Serialization::Advanced);
+            json.send(&body).unwrap();
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(queued_text(&mut json), "{\"a\":[1,\"\u{fffd}\",null]}\n");
+    let circular = Body::from_value(&Value::Array(vec![Value::Reference(0)])).unwrap();
+    let refused = [
+        (circular, "circular"),
+        (
+            Body::from_value(&Value::BigInt(1u64.into())).unwrap(),
+            "BigInt",
+        ),
+        (Body::from_value(&Value::Undefined).unwrap(), "undefined"),
+    ];
+    for (body, why) in refused {
+        let error = json.send(&body).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        let (witness, fd) = Witness::pair();
+        let result = json.send_with_handle(&body, SentHandle::Socket, Arc::new(fd), Token(1));
+        assert_eq!(result, Err(error));
+        assert!(witness.is_closed());
+        assert_eq!(json.queued(), 0);
+    }
+    let (_witness, fd) = Witness::pair();
+    let mut bun = Channel::with_dialect(Limits::default(), Dialect::Bun);
+    let native = SentHandle::Native(NativeKind::TcpListener);
+    let result = bun.send_with_handle(&body, native, Arc::new(fd), Token(1));
+    assert_eq!(result, Err(BodyError::Handle("net.Native")));
 }
 
 #[test]

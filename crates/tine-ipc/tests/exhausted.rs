@@ -23,7 +23,7 @@ impl Receiver {
     fn read(&mut self, at_most: usize) -> bool {
         let mut buffer = vec![0; at_most];
         match receive(self.socket.as_fd(), &mut self.channel, &mut buffer).unwrap() {
-            Received::Bytes(_) => {}
+            Received::Bytes(_) | Received::All(_) => {}
             Received::WouldBlock => return false,
             Received::Closed => panic!("nobody has closed"),
         }

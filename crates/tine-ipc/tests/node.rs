@@ -2,19 +2,26 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/generated.rs"]
+mod generated;
+#[macro_use]
 #[path = "support/node_process.rs"]
 mod node_process;
 
 use node_process::{DEADLINE, Node};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
-use proptest::test_runner::TestRunner;
+use proptest::{collection, prelude::*};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tine_ipc::encode::NativeKind;
 use tine_ipc::{Body, Event, HandleType, SentHandle, Serialization, Token};
 use tine_testkit::Runtime;
+
+fn start(runtime: Runtime) -> Node {
+    Node::start(runtime, Serialization::Json, "echo.js")
+}
 
 /// What `JSON.stringify` makes of the values in `fixtures/echo.js`, in their order.
 const SHAPES: &[&str] = &[
@@ -56,7 +63,7 @@ const SHAPES: &[&str] = &[
     r#"{"seq":"x","ack":[1],"fd":{},"sockname":7,"msg":null}"#,
 ];
 
-fn every_shape_arrives_and_returns(node: &mut Node) {
+fn every_shape_arrives_and_returns(node: &mut Node, _: Runtime) {
     node.send(r#"{"do":"shapes"}"#);
     for shape in SHAPES {
         assert_eq!(node.message(), format!("{{\"value\":{shape}}}"));
@@ -74,7 +81,7 @@ fn every_shape_arrives_and_returns(node: &mut Node) {
     assert_eq!(node.message(), r#"{"several":[1,2]}"#);
 }
 
-fn internal_is_what_node_calls_internal(node: &mut Node) {
+fn internal_is_what_node_calls_internal(node: &mut Node, _: Runtime) {
     node.send(r#"{"do":"internal"}"#);
     match node.event() {
         Some(Event::Message { body, internal, .. }) => {
@@ -89,7 +96,7 @@ fn internal_is_what_node_calls_internal(node: &mut Node) {
     assert_eq!(node.message(), r#"{"internal":{"cmd":"NODE_test"}}"#);
 }
 
-fn ten_megabytes_arrive_and_return(node: &mut Node) {
+fn ten_megabytes_arrive_and_return(node: &mut Node, _: Runtime) {
     // Characters of two, three and four bytes, so that reads cut through them.
     let text = format!("\"{}\"", "é漢😀x".repeat(1024 * 1024));
     assert!(text.len() > 10_000_000);
@@ -97,7 +104,7 @@ fn ten_megabytes_arrive_and_return(node: &mut Node) {
     assert!(node.message() == text, "it came back changed");
 }
 
-fn ten_thousand_messages_keep_their_order(node: &mut Node) {
+fn ten_thousand_messages_keep_their_order(node: &mut Node, _: Runtime) {
     for number in 0..10_000 {
         node.send(&format!("{{\"n\":{number}}}"));
     }
@@ -116,7 +123,7 @@ fn connection(listener: &TcpListener) -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-fn node_takes_connections(node: &mut Node) {
+fn node_takes_connections(node: &mut Node, _: Runtime) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // All at once: nothing waits for an acknowledgement.
     let mut clients = Vec::new();
@@ -161,7 +168,7 @@ fn node_takes_connections(node: &mut Node) {
     }
 }
 
-fn node_gives_a_connection_and_a_listener(node: &mut Node) {
+fn node_gives_a_connection_and_a_listener(node: &mut Node, _: Runtime) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     node.send(&format!("{{\"do\":\"connect\",\"port\":{port}}}"));
@@ -202,38 +209,131 @@ fn node_gives_a_connection_and_a_listener(node: &mut Node) {
     assert_eq!(body.as_json().unwrap(), format!("{{\"port\":{port}}}"));
 }
 
-fn all(runtime: Runtime) {
-    let mut node = Node::start(runtime, Serialization::Json, "echo.js");
-    every_shape_arrives_and_returns(&mut node);
-    internal_is_what_node_calls_internal(&mut node);
-    ten_megabytes_arrive_and_return(&mut node);
-    ten_thousand_messages_keep_their_order(&mut node);
-    node_takes_connections(&mut node);
-    node_gives_a_connection_and_a_listener(&mut node);
-    node.end();
+fn three_messages_in_one_read_are_told_apart(_: &mut Node, runtime: Runtime) {
+    let two = Body::write("two", Serialization::Json).unwrap();
+    node_process::three_messages(runtime, Serialization::Json, "echo.js", &two);
 }
 
-#[test]
-fn node_18() {
-    all(Runtime::Node18);
+/// Any value of JSON, as serde has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Any {
+    Null(()),
+    Bool(bool),
+    Integer(i64),
+    Number(f64),
+    Text(String),
+    List(Vec<Any>),
+    Map(BTreeMap<String, Any>),
+    Numbered(BTreeMap<u16, Any>),
 }
 
-#[test]
-fn node_20() {
-    all(Runtime::Node20);
+fn any() -> impl Strategy<Value = Any> {
+    let leaf = prop_oneof![
+        Just(Any::Null(())),
+        proptest::bool::ANY.prop_map(Any::Bool),
+        (-(1i64 << 53)..1 << 53).prop_map(Any::Integer),
+        generated::number().prop_map(Any::Number),
+        generated::text().prop_map(Any::Text),
+    ];
+    // Numbers as keys come first in JavaScript, so they are not mixed with others.
+    let key = generated::text()
+        .prop_filter("a number or with a meaning of its own", |key| {
+            key != "__proto__" && !key.starts_with(|c: char| c.is_ascii_digit())
+        })
+        .boxed();
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        prop_oneof![
+            collection::vec(inner.clone(), 0..6).prop_map(Any::List),
+            collection::btree_map(key.clone(), inner.clone(), 0..5).prop_map(Any::Map),
+            collection::btree_map(0..2000u16, inner, 0..5).prop_map(Any::Numbered),
+        ]
+    })
 }
 
-#[test]
-fn node_22() {
-    all(Runtime::Node22);
+/// All numbers as JavaScript has them: beyond 2^53 it writes other digits than Rust.
+fn parsed(body: &Body) -> serde_json::Value {
+    fn as_doubles(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Number(number) => *value = number.as_f64().into(),
+            serde_json::Value::Array(values) => values.iter_mut().for_each(as_doubles),
+            serde_json::Value::Object(map) => map.values_mut().for_each(as_doubles),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_str(&body.to_json().unwrap()).unwrap();
+    as_doubles(&mut value);
+    value
 }
 
-#[test]
-fn node_24() {
-    all(Runtime::Node24);
+fn json_is_what_node_makes_of_it(node: &mut Node, _: Runtime) {
+    static VALUES: OnceLock<Vec<Any>> = OnceLock::new();
+    let values = VALUES.get_or_init(|| generated::samples(any(), 3000));
+    let bodies: Vec<Body> = values
+        .iter()
+        .map(|value| Body::write(&[value], Serialization::Json).unwrap())
+        .collect();
+    for body in &bodies {
+        node.send_body(body);
+    }
+    for (value, body) in values.iter().zip(&bodies) {
+        let returned = node.body();
+        assert_eq!(returned.as_json(), body.as_json(), "{value:?}");
+        // Through V8's format and back is no change either.
+        let through = Body::from_value(&body.value().unwrap()).unwrap();
+        assert_eq!(through.to_json().as_deref(), Ok(body.as_json().unwrap()));
+        // Nor is reading and writing again, in both.
+        for body in [body, &through] {
+            let [again]: [Any; 1] = body.read().unwrap();
+            let again = Body::write(&[again], Serialization::Json).unwrap();
+            // Numbered keys are now in the order of texts.
+            assert_eq!(parsed(&again), parsed(body));
+        }
+    }
 }
 
-#[test]
-fn node_26() {
-    all(Runtime::Node26);
+fn a_handle_comes_and_goes_with_a_large_message(node: &mut Node, _: Runtime) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (client, ours) = connection(&listener);
+    let text = "é".repeat(400_000);
+    let body = Body::write(&text, Serialization::Json).unwrap();
+    let mark = node
+        .channel
+        .send_with_handle(&body, SentHandle::Socket, Arc::new(ours.into()), Token(1))
+        .unwrap();
+    assert!(node.channel.written() < mark);
+    assert!(matches!(node.event(), Some(Event::HandleTaken(Token(1)))));
+    assert!(node.channel.written() >= mark);
+    assert_eq!(node.message(), format!("{{\"answered\":\"{text}\"}}"));
+    let mut returned = String::new();
+    { client }.read_to_string(&mut returned).unwrap();
+    assert_eq!(returned, format!("\"{text}\""));
+
+    let port = listener.local_addr().unwrap().port();
+    node.send(&format!("{{\"do\":\"large\",\"port\":{port}}}"));
+    let Some(Event::Message {
+        body,
+        handle: Some(_),
+        ..
+    }) = node.event()
+    else {
+        panic!("no handle came");
+    };
+    assert_eq!(body.read::<String>(), Ok("y".repeat(800_000)));
+}
+
+for_every_node! {
+    every_shape_arrives_and_returns,
+    /// node: test-child-process-internal
+    internal_is_what_node_calls_internal,
+    /// node: test-child-process-send-utf8
+    ten_megabytes_arrive_and_return,
+    ten_thousand_messages_keep_their_order,
+    node_takes_connections,
+    node_gives_a_connection_and_a_listener,
+    /// node: test-child-process-recv-handle
+    three_messages_in_one_read_are_told_apart,
+    json_is_what_node_makes_of_it,
+    /// node: sequential/test-cluster-send-handle-large-payload
+    a_handle_comes_and_goes_with_a_large_message,
 }

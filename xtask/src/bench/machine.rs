@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)] // a chore is not part of the product: it may start programs itself
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::tools::{self, Tools, version};
@@ -17,6 +18,34 @@ pub(crate) fn describe(tools: &Tools) -> Vec<(&'static str, String)> {
         Err(reason) => reason.clone(),
     };
     let tine = or_reason(&tools.tine, &["--version"]);
+    let mut all = hardware();
+    all.extend([
+        (
+            "heavy requests (every:ms)",
+            std::env::var("HEAVY").unwrap_or_else(|_| "none".to_owned()),
+        ),
+        ("node", version(Command::new(&tools.node).arg("--version"))),
+        ("pm2", pm2),
+        ("nginx", or_reason(&tools.nginx, &["-v"])),
+        ("wrk", version(Command::new(&tools.wrk).arg("-v"))),
+        ("rustc", version(Command::new("rustc").arg("--version"))),
+        ("tine", format!("{tine}; checkout {}", commit())),
+    ]);
+    all
+}
+
+/// The same, of a run that needs nothing but node and this checkout.
+pub(crate) fn describe_for_node(node: &Path) -> Vec<(&'static str, String)> {
+    let mut all = hardware();
+    all.extend([
+        ("node", version(Command::new(node).arg("--version"))),
+        ("rustc", version(Command::new("rustc").arg("--version"))),
+        ("checkout", commit()),
+    ]);
+    all
+}
+
+fn hardware() -> Vec<(&'static str, String)> {
     vec![
         (
             "date",
@@ -32,16 +61,6 @@ pub(crate) fn describe(tools: &Tools) -> Vec<(&'static str, String)> {
         ("memory", memory()),
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("load average before", read("/proc/loadavg")),
-        (
-            "heavy requests (every:ms)",
-            std::env::var("HEAVY").unwrap_or_else(|_| "none".to_owned()),
-        ),
-        ("node", version(Command::new(&tools.node).arg("--version"))),
-        ("pm2", pm2),
-        ("nginx", or_reason(&tools.nginx, &["-v"])),
-        ("wrk", version(Command::new(&tools.wrk).arg("-v"))),
-        ("rustc", version(Command::new("rustc").arg("--version"))),
-        ("tine", format!("{tine}; checkout {}", commit())),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod options;
 
 mod connections;
+mod ipc;
 
 mod contender;
 mod nginx;
@@ -22,12 +23,13 @@ mod report;
 use crate::Result;
 
 const USAGE: &str = "\
-usage: cargo xtask bench connections [options]   (`connections --help` lists them)
+usage: cargo xtask bench connections|ipc [options]   (`connections --help`, `ipc --help` list them)
 ";
 
 /// Runs the bench that the first argument names.
 pub(crate) fn main(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
+        Some("ipc") => ipc::main(&arguments[1..]),
         Some("connections") => connections::main(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

@@ -74,7 +74,7 @@ impl Options {
     }
 }
 
-fn number(name: &str, text: &str, least: usize, most: usize) -> Result<usize> {
+pub(crate) fn number(name: &str, text: &str, least: usize, most: usize) -> Result<usize> {
     match text.parse() {
         Ok(value) if (least..=most).contains(&value) => Ok(value),
         _ => Err(format!(
@@ -83,7 +83,7 @@ fn number(name: &str, text: &str, least: usize, most: usize) -> Result<usize> {
     }
 }
 
-fn seconds(name: &str, text: &str, least: usize) -> Result<Duration> {
+pub(crate) fn seconds(name: &str, text: &str, least: usize) -> Result<Duration> {
     Ok(Duration::from_secs(number(name, text, least, 600)? as u64))
 }
 

@@ -14,22 +14,25 @@ const RIGHT: f64 = 110.0;
 const BAR: f64 = 16.0;
 const STEP: f64 = 22.0;
 const TITLE: f64 = 34.0;
+/// Where the first panel begins.
+pub(crate) const TOP: f64 = 10.0;
 
-const OURS: &str = "#c2551b";
-const THEIRS: &str = "#7d8aa0";
-const WORKERS: &str = "#c9d0db";
+pub(crate) const OURS: &str = "#c2551b";
+pub(crate) const THEIRS: &str = "#7d8aa0";
+pub(crate) const WORKERS: &str = "#c9d0db";
 
 /// Parts of one bar, from left to right, in the panel's unit.
-struct Bar {
-    contender: Contender,
-    parts: Vec<(f64, &'static str)>,
-    spread: Option<Spread>,
+pub(crate) struct Bar {
+    pub(crate) name: &'static str,
+    /// Lengths and colours; none if there is nothing to show.
+    pub(crate) parts: Vec<(f64, &'static str)>,
+    pub(crate) spread: Option<Spread>,
 }
 
 /// Requests per second under both loads, and what a request over a new connection costs.
 pub(crate) fn svg(options: &Options, record: &Record) -> String {
     let mut body = String::new();
-    let mut y = 10.0;
+    let mut y = TOP;
     for load in [Load::NewConnection, Load::KeepAlive] {
         let title = format!("requests per second, {}", load.title());
         let bars = bars(options, |contender| {
@@ -60,9 +63,14 @@ pub(crate) fn svg(options: &Options, record: &Record) -> String {
         (primary.into_iter().chain(workers).collect(), None)
     });
     panel(&mut body, &mut y, title, 1, &bars);
+    page(&body, y)
+}
+
+/// The whole picture, of the panels in `body` and as high as they are.
+pub(crate) fn page(body: &str, height: f64) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{y}\" \
-         viewBox=\"0 0 {WIDTH} {y}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{body}</svg>\n"
     )
 }
@@ -78,7 +86,7 @@ fn bars(
     let bar = |contender: &Contender| {
         let (parts, spread) = value(*contender);
         Bar {
-            contender: *contender,
+            name: contender.name(),
             parts,
             spread,
         }
@@ -87,7 +95,7 @@ fn bars(
 }
 
 /// One chart below the last; the line on a bar goes from the least to the most of the rounds.
-fn panel(body: &mut String, y: &mut f64, title: &str, decimals: usize, bars: &[Bar]) {
+pub(crate) fn panel(body: &mut String, y: &mut f64, title: &str, decimals: usize, bars: &[Bar]) {
     let end = |bar: &Bar| {
         let length: f64 = bar.parts.iter().map(|(v, _)| v).sum();
         bar.spread.map_or(length, |s| s.most.max(length))
@@ -112,7 +120,7 @@ fn panel(body: &mut String, y: &mut f64, title: &str, decimals: usize, bars: &[B
             body,
             "<text x=\"{:.1}\" y=\"{text_y:.1}\" text-anchor=\"end\">{}</text>",
             LEFT - 8.0,
-            escape(bar.contender.name())
+            escape(bar.name)
         );
         let mut x = LEFT;
         for (value, colour) in &bar.parts {

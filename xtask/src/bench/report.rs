@@ -37,18 +37,24 @@ pub(crate) fn markdown(
         load_table(&mut page, options, record, load);
     }
     idle_table(&mut page, options, record);
-    page.push_str("## Machine\n\n| | |\n|---|---|\n");
-    for (name, value) in machine {
-        row(&mut page, &[(*name).to_owned(), cell(value)]);
-    }
-    page.push_str("\n## Contenders\n\n| | |\n|---|---|\n");
-    for contender in &options.contenders {
-        row(
-            &mut page,
-            &[contender.name().to_owned(), cell(contender.what())],
-        );
-    }
+    let machine = machine.iter().map(|(name, value)| (*name, value.as_str()));
+    pairs(&mut page, "Machine", machine);
+    page.push('\n');
+    let contenders = options.contenders.iter().map(|c| (c.name(), c.what()));
+    pairs(&mut page, "Contenders", contenders);
     page
+}
+
+/// Names and what they mean.
+pub(crate) fn pairs<'a>(
+    page: &mut String,
+    title: &str,
+    all: impl IntoIterator<Item = (&'a str, &'a str)>,
+) {
+    let _ = write!(page, "## {title}\n\n| | |\n|---|---|\n");
+    for (name, value) in all {
+        row(page, &[name.to_owned(), cell(value)]);
+    }
 }
 
 /// Nothing that went wrong is left out.
@@ -56,14 +62,7 @@ fn failures(page: &mut String, options: &Options, record: &Record) {
     let mut lines = String::new();
     for contender in &options.contenders {
         let reasons = record.failures(*contender);
-        if let Some(reason) = reasons.first() {
-            let (name, failed) = (contender.name(), reasons.len());
-            let _ = writeln!(
-                lines,
-                "- {name}, {failed} of {} rounds: {reason}",
-                options.rounds
-            );
-        }
+        failure(&mut lines, contender.name(), &reasons, options.rounds);
         let killed = record.of(*contender).filter(|s| s.had_to_be_killed).count();
         if killed > 0 {
             let name = contender.name();
@@ -78,7 +77,15 @@ fn failures(page: &mut String, options: &Options, record: &Record) {
     }
 }
 
-fn ratio_table(page: &mut String, ratios: &[Ratio]) {
+/// One line, if there is a reason.
+pub(crate) fn failure(lines: &mut String, name: &str, reasons: &[&str], rounds: usize) {
+    if let Some(reason) = reasons.first() {
+        let failed = reasons.len();
+        let _ = writeln!(lines, "- {name}, {failed} of {rounds} rounds: {reason}");
+    }
+}
+
+pub(crate) fn ratio_table(page: &mut String, ratios: &[Ratio]) {
     if ratios.is_empty() {
         return;
     }
@@ -203,17 +210,17 @@ fn errors(all: &[&Measured]) -> String {
     }
 }
 
-fn text(spread: Option<Spread>, decimals: usize) -> String {
+pub(crate) fn text(spread: Option<Spread>, decimals: usize) -> String {
     spread.map_or(DASH.to_owned(), |s| s.text(decimals))
 }
 
-fn failed_row(page: &mut String, name: String, columns: usize) {
+pub(crate) fn failed_row(page: &mut String, name: String, columns: usize) {
     let mut cells = vec![name, "failed, see above".to_owned()];
     cells.extend(std::iter::repeat_n(DASH.to_owned(), columns - 1));
     row(page, &cells);
 }
 
-fn row(page: &mut String, cells: &[String]) {
+pub(crate) fn row(page: &mut String, cells: &[String]) {
     let _ = writeln!(page, "| {} |", cells.join(" | "));
 }
 

@@ -1,11 +1,12 @@
 //! Where the programs are that a run needs, and which version each is.
 #![allow(clippy::disallowed_methods)] // a chore is not part of the product: it may start programs itself
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use super::options::Options;
+pub(crate) use crate::step::{root as repository, target_folder};
 use crate::{Result, cleanup};
 
 /// The programs of one run. One that is missing fails the contenders that need it, each with the reason;
@@ -23,15 +24,8 @@ pub(crate) struct Tools {
 impl Tools {
     pub(crate) fn find(options: &Options) -> Result<Tools> {
         let runtimes = runtimes();
-        let node = match &options.node {
-            Some(path) => exists(path.clone(), "--node names it")?,
-            None => exists(runtimes.join("node20/bin/node"), "")
-                .or_else(|_| on_path("node", "scripts/setup-runtimes.sh"))?,
-        };
         Ok(Tools {
-            node: node
-                .canonicalize()
-                .map_err(|e| format!("resolving {}: {e}", node.display()))?,
+            node: node(options.node.as_ref())?,
             wrk: on_path("wrk", "apt-get install wrk")?,
             pm2: exists(
                 runtimes.join("pm2/node_modules/pm2/bin/pm2"),
@@ -43,18 +37,15 @@ impl Tools {
     }
 }
 
-/// The root of the repository.
-pub(crate) fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
-}
-
-/// Cargo's target folder.
-pub(crate) fn target_folder() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => folder.into(),
-        None => repository().join("target"),
-    }
+/// The node that was asked for, else the oldest one that is supported and not out of service.
+pub(crate) fn node(asked: Option<&PathBuf>) -> Result<PathBuf> {
+    let node = match asked {
+        Some(path) => exists(path.clone(), "--node names it")?,
+        None => exists(runtimes().join("node20/bin/node"), "")
+            .or_else(|_| on_path("node", "scripts/setup-runtimes.sh"))?,
+    };
+    node.canonicalize()
+        .map_err(|e| format!("resolving {}: {e}", node.display()))
 }
 
 /// What a program prints when asked for its version, first line; or why it could not be asked.

@@ -1,6 +1,7 @@
 //! Who does the work of a cluster? One task, which waits for what comes from outside.
 
-use super::state::Shared;
+use super::state::{Shared, State};
+use crate::primary::Inner;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,20 +14,28 @@ pub(super) fn start(shared: Arc<Shared>, reactor: AsyncFd<Arc<OwnedFd>>) {
         let failed = drive(&shared, &reactor).await.is_err();
         // No event can come any more: better closed than deaf.
         if failed {
-            shared.with(super::state::State::close);
+            shared.with(State::close);
         }
     });
 }
 
 async fn drive(shared: &Arc<Shared>, reactor: &AsyncFd<Arc<OwnedFd>>) -> io::Result<()> {
     loop {
-        let due = {
+        let (due, more) = {
             let state = shared.lock();
             let Some(inner) = &state.inner else {
                 return Ok(());
             };
-            inner.due.map(|due| inner.zero + Duration::from_millis(due.0))
+            let due = inner.due;
+            let due = due.map(|due| inner.zero + Duration::from_millis(due.0));
+            (due, inner.has_more())
         };
+        if more {
+            // Others first, if this has been going on for long.
+            tokio::task::coop::consume_budget().await;
+            shared.with(turn)?;
+            continue;
+        }
         let ready = async {
             let Some(due) = due else {
                 return reactor.readable().await.map(Some);
@@ -40,14 +49,17 @@ async fn drive(shared: &Arc<Shared>, reactor: &AsyncFd<Arc<OwnedFd>>) -> io::Res
             ready = ready => ready?,
             () = shared.poke.notified() => None,
         };
-        let taken = shared.with(|state| match &mut state.inner {
-            Some(inner) if guard.is_some() => inner.turn(),
-            _ => Ok(1),
-        })?;
-        if taken == 0
-            && let Some(mut guard) = guard
-        {
+        let Some(mut guard) = guard else {
+            // Something is due, or the cluster is closed.
+            shared.with(|_| ());
+            continue;
+        };
+        if !shared.with(turn)? {
             guard.clear_ready();
         }
     }
+}
+
+fn turn(state: &mut State) -> io::Result<bool> {
+    state.inner.as_mut().map_or(Ok(false), Inner::turn)
 }

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,10 +21,9 @@ use tokio::sync::watch;
 
 /// A worker, as its primary sees it: Node's `Worker` object. All clones are the same worker. It
 /// can be asked about after the process has ended; dropping it does nothing to the process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WorkerProcess(Arc<Inside>);
 
-#[derive(Debug)]
 struct Inside {
     id: WorkerId,
     pid: Pid,
@@ -384,6 +384,16 @@ impl WorkerProcess {
     fn take(&self, number: i32) -> Option<End> {
         let mut ends = self.0.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.remove(&number)
+    }
+}
+
+impl fmt::Debug for WorkerProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerProcess")
+            .field("id", &self.0.id)
+            .field("pid", &self.pid())
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
     }
 }
 

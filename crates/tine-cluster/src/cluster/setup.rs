@@ -8,6 +8,7 @@ use crate::primary::{CHANNEL, Launch, Policy, Seat, Settings};
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub struct Setup {
     cwd: Option<PathBuf>,
     clear_environment: bool,
     /// Set, or removed.
-    environment: Vec<(OsString, Option<OsString>)>,
+    environment: Vec<(OsString, Option<Unshown>)>,
     stdio: BTreeMap<i32, Stdio>,
     channel: i32,
     uid: Option<u32>,
@@ -59,6 +60,16 @@ pub struct Setup {
     hold_listeners: bool,
     message_limit: usize,
     offered: BTreeMap<i32, Arc<OwnedFd>>,
+}
+
+/// The value of a variable. It may be a secret, and settings are shown in logs.
+#[derive(Clone)]
+struct Unshown(OsString);
+
+impl fmt::Debug for Unshown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl Default for Setup {
@@ -124,7 +135,8 @@ impl Setup {
 
     /// Sets a variable in the environment of workers, which is else the primary's.
     pub fn env(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> &mut Self {
-        self.environment.push((name.into(), Some(value.into())));
+        let value = Unshown(value.into());
+        self.environment.push((name.into(), Some(value)));
         self
     }
 
@@ -377,7 +389,7 @@ impl Setup {
         }
         for (name, value) in &self.environment {
             match value {
-                Some(value) => all.insert(name.clone(), value.clone()),
+                Some(Unshown(value)) => all.insert(name.clone(), value.clone()),
                 None => all.remove(name),
             };
         }

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::primary::{self, Inner, Seat, WorkerId};
 use crate::request;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -26,11 +27,17 @@ const UNREAD_HANDLES: usize = 64;
 const KNOWN_ADDRESSES: usize = primary::MOST_HANDLES;
 
 /// What everybody who knows the cluster shares.
-#[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
     /// The driver has to look again: something is due earlier, or the cluster is closed.
     pub(super) poke: Notify,
+}
+
+/// Short: it is in every worker and event, and has messages and environments in it.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared { .. }")
+    }
 }
 
 impl Shared {
@@ -47,7 +54,8 @@ impl Shared {
         let due = state.due();
         let value = act(&mut state);
         state.settle();
-        if state.due() != due || state.inner.is_none() {
+        let more = state.inner.as_ref().is_none_or(Inner::has_more);
+        if more || state.due() != due {
             self.poke.notify_one();
         }
         value

@@ -34,6 +34,10 @@ use tokio::sync::watch;
 /// not meant by it.
 pub(super) const VARIABLE: &str = "TINE_CLUSTER_HANDOVER";
 
+/// The memory file, and how the kernel shows it (memfd_create(2)).
+const NAME: &str = "tine-cluster";
+const MEMORY_FILE: &str = "/memfd:tine-cluster (deleted)";
+
 /// The program that takes the place of this one. Default: the same file, which may have been
 /// replaced meanwhile, with the same arguments and environment.
 #[derive(Debug, Default)]
@@ -282,7 +286,7 @@ impl Luggage<'_> {
         document["descriptors"] = self.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         document["pieces"] = self.pieces.iter().map(Vec::len).collect();
         let document = serde_json::to_vec(&document).map_err(io::Error::other)?;
-        let mut file = File::from(memfd_create("tine-cluster", MemfdFlags::CLOEXEC)?);
+        let mut file = File::from(memfd_create(NAME, MemfdFlags::CLOEXEC)?);
         file.write_all(&(document.len() as u64).to_le_bytes())?;
         file.write_all(&document)?;
         for piece in &self.pieces {
@@ -413,6 +417,14 @@ fn left_behind() -> io::Result<Option<(Document, Unpacked)>> {
     let Some(number) = own.and_then(|number| number.parse().ok()) else {
         return Ok(None);
     };
+    // It is judged before it is owned: it may be somebody else's, or keep its reader waiting.
+    match std::fs::read_link(format!("/proc/self/fd/{number}")) {
+        Ok(link) if link.as_os_str() == MEMORY_FILE => {}
+        _ => {
+            let text = format!("descriptor {number}, which {VARIABLE} names, is none of it");
+            return Err(broken(&text));
+        }
+    }
     let mut taken = match inherited::take_descriptors(&[number]) {
         Ok(taken) => taken,
         // A second cluster of this program.
@@ -423,10 +435,6 @@ fn left_behind() -> io::Result<Option<(Document, Unpacked)>> {
         return Ok(None);
     };
     let mut file = File::from(file);
-    // Anything else may keep its reader waiting for ever.
-    if !file.metadata()?.is_file() {
-        return Err(broken(&format!("descriptor {number} of {VARIABLE} is no file")));
-    }
     let mut length = [0; 8];
     file.read_exact(&mut length)
         .map_err(|_| broken("it has no beginning"))?;

@@ -74,6 +74,11 @@ impl Primary {
             if !self.inner.events.is_empty() {
                 continue;
             }
+            if self.inner.has_more() {
+                tokio::task::coop::consume_budget().await;
+                self.inner.turn()?;
+                continue;
+            }
             let mut guard = match self.inner.due {
                 None => self.reactor.readable().await?,
                 Some(wakeup) => {
@@ -85,7 +90,7 @@ impl Primary {
                     }
                 }
             };
-            if self.inner.turn()? == 0 {
+            if !self.inner.turn()? {
                 guard.clear_ready();
             }
         }
@@ -149,7 +154,7 @@ impl Primary {
     #[must_use]
     pub fn is_reading(&self, worker: WorkerId) -> Option<bool> {
         let link = self.inner.workers.get(&worker)?.link.as_ref()?;
-        Some(link.watched.contains(epoll::EventFlags::IN))
+        Some(link.may_be_read())
     }
 
     /// Says that no worker will come to this seat soon: what waits on the sockets left there goes to

@@ -1,7 +1,7 @@
 //! How does a worker process begin?
 
 use super::launch::{ForkError, Launch};
-use super::reactor::{Inner, Watched};
+use super::reactor::{INCOMING, Inner, Watched};
 use super::worker::{Link, Worker, WorkerId};
 use rustix::event::epoll;
 use std::collections::{BTreeSet, VecDeque};
@@ -50,13 +50,7 @@ impl Inner {
             pid: child.pid,
             pidfd: child.pidfd,
             seat: launch.seat,
-            link: launch.has_channel().then(|| Link {
-                fd: ours,
-                channel,
-                blocked: false,
-                held: false,
-                watched: epoll::EventFlags::IN,
-            }),
+            link: launch.has_channel().then(|| Link::new(ours, channel)),
             handles: BTreeSet::new(),
             handoffs: VecDeque::new(),
             replies: VecDeque::new(),
@@ -86,7 +80,7 @@ impl Inner {
         let once = flags | epoll::EventFlags::ET;
         epoll::add(reactor, &worker.pidfd, Watched::Process(id).pack(), once)?;
         match &worker.link {
-            Some(link) => epoll::add(reactor, &link.fd, Watched::Channel(id).pack(), link.watched),
+            Some(link) => epoll::add(reactor, &link.fd, Watched::Channel(id).pack(), INCOMING),
             None => Ok(()),
         }
     }

@@ -417,13 +417,7 @@ impl WrittenLink {
         };
         let channel = tine_ipc::Channel::from_parts(limits, parts)
             .map_err(|error| broken(&error.to_string()))?;
-        Ok(Link {
-            fd: unpacked.owned(self.fd)?,
-            channel,
-            blocked: false,
-            held: false,
-            watched: epoll::EventFlags::IN,
-        })
+        Ok(Link::new(unpacked.owned(self.fd)?, channel))
     }
 }
 

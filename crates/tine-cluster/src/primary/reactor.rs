@@ -17,8 +17,15 @@ use tine_rules::Millis;
 const FLUSH_AGAIN: Duration = Duration::from_millis(1);
 /// Events taken from the kernel at once.
 const BATCH: usize = 64;
-/// With more than this many bytes of answers unread, no more is read from a worker.
-const UNREAD_ANSWERS: usize = 1 << 20;
+/// What a channel is watched for. Edges: what has been announced and not read is in
+/// [`Inner::unread`].
+pub(super) const INCOMING: epoll::EventFlags = epoll::EventFlags::IN
+    .union(epoll::EventFlags::RDHUP)
+    .union(epoll::EventFlags::ET);
+/// What announces the end of a peer.
+const ENDING: epoll::EventFlags = epoll::EventFlags::HUP
+    .union(epoll::EventFlags::RDHUP)
+    .union(epoll::EventFlags::ERR);
 /// Bytes read from a channel at once: what a socket holds by default.
 const READ: usize = 64 * 1024;
 
@@ -78,6 +85,8 @@ pub(crate) struct Inner {
     pub(super) to_pump: BTreeSet<HandleId>,
     /// Workers whose channel has something to write.
     pub(super) to_flush: BTreeSet<WorkerId>,
+    /// Workers whose channel may have something to read that will not be announced again.
+    pub(super) unread: BTreeSet<WorkerId>,
     /// Workers that must read before they can be sent more.
     pub(super) to_retry: BTreeSet<WorkerId>,
     /// When something has to be done without being told.
@@ -101,6 +110,7 @@ impl Inner {
             events: VecDeque::new(),
             to_pump: BTreeSet::new(),
             to_flush: BTreeSet::new(),
+            unread: BTreeSet::new(),
             to_retry: BTreeSet::new(),
             due: None,
             seq: 0,
@@ -121,8 +131,9 @@ impl Inner {
         seq
     }
 
-    /// Takes what the kernel has ready and acts on it. Says how much that was.
-    pub(crate) fn turn(&mut self) -> io::Result<usize> {
+    /// Takes what the kernel has ready and acts on it. Says whether there may be more: then it
+    /// announces nothing, and this has to be called again.
+    pub(crate) fn turn(&mut self) -> io::Result<bool> {
         let mut ready: [std::mem::MaybeUninit<epoll::Event>; BATCH] =
             [std::mem::MaybeUninit::uninit(); BATCH];
         let none = rustix::event::Timespec {
@@ -131,10 +142,10 @@ impl Inner {
         };
         let (events, _) = match epoll::wait(&*self.reactor, &mut ready, Some(&none)) {
             Ok(ready) => ready,
-            Err(rustix::io::Errno::INTR) => return Ok(1),
+            Err(rustix::io::Errno::INTR) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        let count = events.len();
+        let all = events.len() < BATCH;
         for event in events.iter() {
             let (data, flags) = (event.data, event.flags);
             match Watched::unpack(data) {
@@ -142,10 +153,13 @@ impl Inner {
                     if flags.contains(epoll::EventFlags::OUT) {
                         self.to_flush.insert(worker);
                     }
-                    let incoming =
-                        epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
-                    if flags.intersects(incoming) {
-                        self.read_channel(worker);
+                    if flags.intersects(ENDING)
+                        && let Some(link) = self.link_mut(worker)
+                    {
+                        link.ending = true;
+                    }
+                    if flags.intersects(ENDING | epoll::EventFlags::IN) {
+                        self.unread.insert(worker);
                     }
                 }
                 Watched::Process(worker) => self.process_ended(worker),
@@ -157,8 +171,26 @@ impl Inner {
                 }
             }
         }
+        // One read for each, so that nobody can keep the others waiting.
+        for worker in std::mem::take(&mut self.unread) {
+            match self.link_mut(worker) {
+                None => {}
+                Some(link) if link.may_be_read() => self.read_channel(worker),
+                Some(_) => {
+                    self.unread.insert(worker);
+                }
+            }
+        }
         self.work();
-        Ok(count)
+        Ok(!all || self.has_more())
+    }
+
+    /// Whether there is something to read that the kernel will not announce again.
+    pub(crate) fn has_more(&self) -> bool {
+        let link = |worker| self.workers.get(worker).and_then(|known| known.link.as_ref());
+        self.unread
+            .iter()
+            .any(|worker| link(worker).is_some_and(Link::may_be_read))
     }
 
     /// Passes connections on and writes what there is to write.
@@ -239,17 +271,12 @@ impl Inner {
             // The peer is going, or hears no more: what it has written before still counts.
             Err(error) => return self.read_to_the_end(worker, End::Failed(error)),
         };
-        link.blocked = blocked;
-        // A peer that asks and does not read the answers is not asked for more.
-        let mut watch = epoll::EventFlags::empty();
-        if link.channel.queued() <= UNREAD_ANSWERS && !link.held {
-            watch |= epoll::EventFlags::IN;
-        }
-        if blocked {
-            watch |= epoll::EventFlags::OUT;
-        }
-        if watch != link.watched {
-            link.watched = watch;
+        if blocked != link.blocked {
+            link.blocked = blocked;
+            let mut watch = INCOMING;
+            if blocked {
+                watch |= epoll::EventFlags::OUT;
+            }
             let data = Watched::Channel(worker).pack();
             let _ = epoll::modify(&*self.reactor, &link.fd, data, watch);
         }
@@ -271,7 +298,7 @@ impl Inner {
         while left > 0 {
             let size = usize::try_from(left).map_or(READ, |left| left.min(READ));
             match self.receive_up_to(worker, size) {
-                Some(Ok(Received::Bytes(count))) => left = left.saturating_sub(count as u64),
+                Some(Ok(Received::Bytes(count) | Received::All(count))) => left = left.saturating_sub(count as u64),
                 Some(Err(broken)) => {
                     return self.channel_closed(worker, Some(broken.to_string()));
                 }
@@ -299,9 +326,16 @@ impl Inner {
 
     pub(super) fn read_channel(&mut self, worker: WorkerId) {
         match self.receive_up_to(worker, READ) {
-            // One read per turn and worker, so that nobody can keep the others waiting. The set
-            // is level-triggered: what is left comes up again.
-            None | Some(Ok(Received::Bytes(_) | Received::WouldBlock)) => {}
+            None | Some(Ok(Received::WouldBlock)) => {}
+            Some(Ok(Received::Bytes(_))) => {
+                self.unread.insert(worker);
+            }
+            // Its end, once announced, is not announced again.
+            Some(Ok(Received::All(_))) => {
+                if self.link_mut(worker).is_some_and(|link| link.ending) {
+                    self.unread.insert(worker);
+                }
+            }
             Some(Ok(Received::Closed)) => {
                 let error = self.half_a_message(worker);
                 self.channel_closed(worker, error);

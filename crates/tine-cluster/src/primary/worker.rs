@@ -49,12 +49,33 @@ pub(super) struct Worker {
 pub(super) struct Link {
     pub(super) fd: OwnedFd,
     pub(super) channel: Channel,
-    /// Whether we wait for it to become writable.
+    /// Whether the epoll set waits for it to become writable.
     pub(super) blocked: bool,
     /// Whether our program has too much of it unread.
     pub(super) held: bool,
-    /// What the epoll set waits for.
-    pub(super) watched: rustix::event::epoll::EventFlags,
+    /// Its peer has begun to close.
+    pub(super) ending: bool,
+}
+
+/// With more than this many bytes of answers unread, no more is read from a worker.
+const UNREAD_ANSWERS: usize = 1 << 20;
+
+impl Link {
+    pub(super) fn new(fd: OwnedFd, channel: Channel) -> Self {
+        Self {
+            fd,
+            channel,
+            blocked: false,
+            held: false,
+            ending: false,
+        }
+    }
+
+    /// Whether more is taken from the peer: not while it asks and does not read the answers, nor
+    /// while our program has enough of it.
+    pub(super) fn may_be_read(&self) -> bool {
+        !self.held && self.channel.queued() <= UNREAD_ANSWERS
+    }
 }
 
 /// A connection on its way to a worker. Our copy is kept until the worker has answered, so that

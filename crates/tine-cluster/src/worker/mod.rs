@@ -47,7 +47,7 @@
 //! | When and how does it leave? | `shutdown.rs` |
 //! | What does it know, and what does it answer? | `state.rs`, `servers.rs` |
 //! | Who holds the lock, and who reads? | `shared.rs`, `task.rs` |
-//! | How does a program without tokio join? | `blocking.rs` |
+//! | How does a program without tokio join? | `blocking/` |
 
 pub mod blocking;
 mod inbox;

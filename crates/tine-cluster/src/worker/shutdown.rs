@@ -30,8 +30,16 @@ impl Worker {
     /// listeners, answer what has begun, return from `main`. Its SIGINT and SIGTERM do not end it
     /// any more, from the first call on. With axum, hyper and tonic:
     ///
-    /// ```ignore
+    /// ```no_run
+    /// # #[cfg(feature = "axum")]
+    /// # async fn serve(
+    /// #     worker: tine_cluster::worker::Worker,
+    /// #     listener: tine_cluster::worker::Listener,
+    /// #     app: axum::Router,
+    /// # ) -> std::io::Result<()> {
     /// axum::serve(listener, app).with_graceful_shutdown(worker.shutdown()).await?;
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// For a program that never calls this, a request of the primary to leave closes the listeners

@@ -177,7 +177,8 @@ impl Steps<'_> {
                     tine_ipc::unix::receive(self.socket.as_fd(), &mut state.channel, self.buffer);
                 match received {
                     Ok(Received::Bytes(_)) => Ok(()),
-                    Ok(Received::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+                    // Forget that it was readable; its end would still be known.
+                    Ok(Received::All(_) | Received::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
                     Ok(Received::Closed) | Err(_) => {
                         open = false;
                         Ok(())

@@ -1,5 +1,6 @@
 //! How is a value read into a type of Rust?
 
+use super::access::{Elements, Entries, Name};
 use super::graph::Graph;
 use super::stringify::iso_date;
 use super::value::{Key, Value};
@@ -8,7 +9,7 @@ use crate::body::BodyError;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
-    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -274,9 +275,9 @@ fn digits(number: &BigInt) -> Result<String, Error> {
 )]
 fn visit_number<'de, V: Visitor<'de>>(number: f64, visitor: V) -> Result<V::Value, Error> {
     let whole = number.fract() == 0.0 && !(number == 0.0 && number.is_sign_negative());
-    if whole && (-9.223_372_036_854_775_8e18..0.0).contains(&number) {
+    if whole && (-2f64.powi(63)..0.0).contains(&number) {
         visitor.visit_i64(number as i64)
-    } else if whole && (0.0..1.844_674_407_370_955_2e19).contains(&number) {
+    } else if whole && (0.0..2f64.powi(64)).contains(&number) {
         visitor.visit_u64(number as u64)
     } else {
         visitor.visit_f64(number)
@@ -403,125 +404,6 @@ impl<'de> Deserializer<'de> for Source<'_, '_> {
     }
 
     forward_to_deserialize_any! { bool unit unit_struct tuple_struct map struct }
-}
-
-/// The elements of a sequence.
-struct Elements<I>(I);
-
-impl<'de, I> SeqAccess<'de> for Elements<I>
-where
-    I: Iterator,
-    I::Item: Deserializer<'de, Error = Error>,
-{
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
-        self.0
-            .next()
-            .map(|element| seed.deserialize(element))
-            .transpose()
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint().1
-    }
-}
-
-/// The entries of a map.
-struct Entries<I, V> {
-    entries: I,
-    /// That of the key given last.
-    value: Option<V>,
-}
-
-impl<'de, I, K, V> MapAccess<'de> for Entries<I, V>
-where
-    I: Iterator<Item = (K, V)>,
-    K: Deserializer<'de, Error = Error>,
-    V: Deserializer<'de, Error = Error>,
-{
-    type Error = Error;
-
-    fn next_key_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
-        let Some((key, value)) = self.entries.next() else {
-            return Ok(None);
-        };
-        self.value = Some(value);
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        match self.value.take() {
-            Some(value) => seed.deserialize(value),
-            None => Err(Error::custom("a value was asked for before its key")),
-        }
-    }
-}
-
-/// The name of a property, which is a number for types that ask for one.
-#[derive(Clone, Copy)]
-struct Name<'v>(&'v Key);
-
-macro_rules! parse {
-    ($($method:ident $visit:ident,)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            match self.0.to_string().parse() {
-                Ok(value) => visitor.$visit(value),
-                Err(_) => self.deserialize_any(visitor),
-            }
-        }
-    )*};
-}
-
-impl<'de> Deserializer<'de> for Name<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
-            Key::Text(text) => visitor.visit_str(text),
-            Key::Index(index) => visitor.visit_string(index.to_string()),
-        }
-    }
-
-    parse! {
-        deserialize_bool visit_bool, deserialize_i8 visit_i64, deserialize_i16 visit_i64,
-        deserialize_i32 visit_i64, deserialize_i64 visit_i64, deserialize_u8 visit_u64,
-        deserialize_u16 visit_u64, deserialize_u32 visit_u64, deserialize_u64 visit_u64,
-        deserialize_i128 visit_i128, deserialize_u128 visit_u128, deserialize_f32 visit_f64,
-        deserialize_f64 visit_f64,
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        visitor.visit_enum(self.0.to_string().into_deserializer())
-    }
-
-    forward_to_deserialize_any! {
-        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
-    }
 }
 
 /// A part of an `Error`.
@@ -655,5 +537,174 @@ impl<'de> VariantAccess<'de> for Source<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.deserialize_map(visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v8::{ErrorValue, RegExpValue, TypedArrayKind, encode};
+    use serde::Deserialize;
+    use std::collections::HashMap;
+
+    fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, BodyError> {
+        read(&encode(&value).unwrap())
+    }
+
+    #[test]
+    fn a_date_is_text_or_a_number_as_it_is_asked_for() {
+        let text: String = read_value(Value::Date(1.5)).unwrap();
+        assert_eq!(text, "1970-01-01T00:00:00.001Z");
+        assert_eq!(read_value::<f64>(Value::Date(1.5)), Ok(1.5));
+        assert_eq!(read_value::<u64>(Value::Date(7.0)), Ok(7));
+        assert_eq!(
+            read_value::<Option<String>>(Value::Date(f64::NAN)),
+            Ok(None)
+        );
+    }
+
+    #[test]
+    fn a_bigint_is_any_integer_that_it_fits() {
+        let big = |number: i128| Value::BigInt(number.into());
+        assert_eq!(read_value::<u8>(big(255)), Ok(255));
+        assert!(read_value::<u8>(big(256)).is_err());
+        assert_eq!(read_value::<u64>(big(u64::MAX.into())), Ok(u64::MAX));
+        assert_eq!(read_value::<i128>(big(i128::MIN)), Ok(i128::MIN));
+        assert_eq!(
+            read_value::<u128>(Value::BigInt(u128::MAX.into())),
+            Ok(u128::MAX)
+        );
+        assert!(read_value::<u128>(big(-1)).is_err());
+        assert_eq!(read_value::<String>(big(-12)).as_deref(), Ok("-12"));
+        let long = Value::BigInt(BigInt::from_words(false, vec![1; LONGEST_IN_DIGITS + 1]));
+        assert!(read_value::<String>(long).is_err());
+    }
+
+    #[test]
+    fn numbers_are_integers_where_they_are_whole() {
+        assert_eq!(read_value::<i64>(Value::Number(5e9)), Ok(5_000_000_000));
+        assert_eq!(read_value::<f32>(Value::Int(3)), Ok(3.0));
+        assert_eq!(read_value::<u8>(Value::NumberObject(3.0)), Ok(3));
+        assert!(read_value::<i64>(Value::Number(0.5)).is_err());
+        assert!(read_value::<i64>(Value::Number(1e300)).is_err());
+        assert!(
+            read_value::<f64>(Value::Number(-0.0))
+                .unwrap()
+                .is_sign_negative()
+        );
+        let json: serde_json::Value = read_value(Value::Number(5e9)).unwrap();
+        assert_eq!(json.to_string(), "5000000000");
+    }
+
+    #[test]
+    fn bytes_are_sequences_too() {
+        let view = |kind, bytes| Value::TypedArray { kind, bytes };
+        assert_eq!(
+            read_value::<Vec<u8>>(Value::Buffer(vec![1, 2])),
+            Ok(vec![1, 2])
+        );
+        let numbers = view(TypedArrayKind::Int16Array, vec![0xff, 0xff, 2, 0]);
+        assert_eq!(read_value::<Vec<i32>>(numbers), Ok(vec![-1, 2]));
+        let numbers = view(TypedArrayKind::Float32Array, 0.5f32.to_le_bytes().to_vec());
+        assert_eq!(read_value::<(Option<f64>,)>(numbers), Ok((Some(0.5),)));
+        let numbers = view(
+            TypedArrayKind::BigUint64Array,
+            u64::MAX.to_le_bytes().to_vec(),
+        );
+        assert_eq!(read_value::<[u64; 1]>(numbers), Ok([u64::MAX]));
+    }
+
+    #[test]
+    fn maps_sets_and_errors_have_their_shapes() {
+        let entries = vec![(Value::Int(1), "one".into()), (Value::Int(2), "two".into())];
+        let map = Value::Map(entries);
+        let expected = HashMap::from([(1, "one".to_owned()), (2, "two".to_owned())]);
+        assert_eq!(read_value(map.clone()), Ok(expected));
+        let texts: HashMap<String, String> = read_value(map.clone()).unwrap();
+        assert_eq!(texts["2"], "two");
+        let pairs: Vec<(u8, String)> = read_value(map).unwrap();
+        assert_eq!(pairs[0], (1, "one".to_owned()));
+        let numbered = Value::object([("7", Value::Int(1)), ("true", Value::Int(2))]);
+        let keys: HashMap<String, u8> = read_value(numbered).unwrap();
+        assert_eq!((keys["7"], keys["true"]), (1, 2));
+        assert_eq!(
+            read_value(Value::object([("7", Value::Int(1))])),
+            Ok(HashMap::from([(7u32, 1u8)]))
+        );
+        assert_eq!(
+            read_value::<Vec<u8>>(Value::Set(vec![Value::Int(1)])),
+            Ok(vec![1])
+        );
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Failure {
+            name: String,
+            message: String,
+            cause: Option<u8>,
+        }
+        let error = Value::Error(Box::new(ErrorValue {
+            name: "TypeError".to_owned(),
+            message: Some("boom".to_owned()),
+            stack: None,
+            cause: Some(Value::Int(1)),
+        }));
+        assert_eq!(
+            read_value::<String>(error.clone()).as_deref(),
+            Ok("TypeError: boom")
+        );
+        let expected = Failure {
+            name: "TypeError".to_owned(),
+            message: "boom".to_owned(),
+            cause: Some(1),
+        };
+        assert_eq!(read_value(error), Ok(expected));
+        let regexp = Value::RegExp(Box::new(RegExpValue {
+            source: "a".to_owned(),
+            flags: "g".to_owned(),
+        }));
+        assert_eq!(read_value::<String>(regexp).as_deref(), Ok("/a/g"));
+    }
+
+    #[test]
+    fn what_is_undefined_is_not_there() {
+        #[derive(Deserialize, Debug, PartialEq)]
+        struct Fields {
+            #[serde(default)]
+            a: u8,
+            b: Option<u8>,
+        }
+        let value = Value::object([("a", Value::Undefined), ("b", Value::Undefined)]);
+        assert_eq!(read_value(value), Ok(Fields { a: 0, b: None }));
+        let gaps = Value::SparseArray {
+            length: 3,
+            properties: vec![
+                (Key::Index(2), Value::Int(3)),
+                (Key::Index(0), Value::Int(1)),
+            ],
+        };
+        assert_eq!(read_value(gaps), Ok(vec![Some(1), None, Some(3)]));
+    }
+
+    #[test]
+    fn references_are_followed_and_circles_refused() {
+        let shared = Value::object([("x", Value::Int(1))]);
+        let twice = Value::array([shared, Value::Reference(1)]);
+        let read: Vec<HashMap<String, u8>> = read_value(twice).unwrap();
+        assert_eq!(read[0], read[1]);
+        let circle = Value::array([Value::Reference(0)]);
+        let error = read_value::<serde_json::Value>(circle).unwrap_err();
+        assert!(error.to_string().contains("circular"), "{error}");
+        let host = Value::HostObject(Box::new(Value::Reference(0)));
+        assert!(read_value::<serde_json::Value>(host).is_err());
+        // 2^40 values, in some hundred bytes.
+        let mut doubled = vec![Value::array([])];
+        doubled
+            .extend((1..40).map(|id| Value::array([Value::Reference(id), Value::Reference(id)])));
+        let error = read_value::<serde::de::IgnoredAny>(Value::Array(doubled.clone()));
+        assert!(error.is_ok());
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        struct Tree(Vec<Tree>);
+        let last = read_value::<Tree>(Value::Array(doubled));
+        assert!(last.err().unwrap().to_string().contains("too often"));
     }
 }

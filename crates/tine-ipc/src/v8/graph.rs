@@ -14,7 +14,7 @@ pub(super) struct Graph<'v> {
 }
 
 /// Visits beyond those of every value once.
-const BUDGET: usize = 1 << 24;
+const BUDGET: usize = 1 << 22;
 
 /// More visits than the budget allows.
 #[derive(Debug)]

@@ -19,6 +19,7 @@
 //! Nothing here trusts a length: no more memory is taken than is in proportion to the bytes that
 //! are there, and nesting deeper than [`MAX_DEPTH`] is an error.
 
+mod access;
 mod bigint;
 mod de;
 mod graph;

@@ -242,7 +242,7 @@ fn half(bits: u16) -> f64 {
 
 /// `Date.prototype.toISOString`; `None` if the date is invalid.
 pub(super) fn iso_date(time: f64) -> Option<String> {
-    if !(time.abs() <= 8.64e15) {
+    if time.is_nan() || time.abs() > 8.64e15 {
         return None;
     }
     #[allow(clippy::cast_possible_truncation, reason = "below 2^53")]

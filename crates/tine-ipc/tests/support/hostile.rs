@@ -5,7 +5,7 @@ use super::witness::Witness;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tine_ipc::encode::{self, NativeKind};
-use tine_ipc::{Body, Channel, Event, Limits, ProtocolError, Token};
+use tine_ipc::{Body, Channel, Dialect, Event, Limits, ProtocolError, Serialization, Token};
 
 /// Pieces out of which nearly right messages can be made.
 const PIECES: [&[u8]; 20] = [
@@ -31,6 +31,30 @@ const PIECES: [&[u8]; 20] = [
     b"[[[[[[[[[[[[",
 ];
 
+/// The same in V8's format.
+const FRAMES: [&[u8]; 20] = [
+    b"\0\0\0\x1b\xff\x0fo\"\x03cmd\"\x0fNODE_HANDLE_ACK{\x01",
+    b"\0\0\0\x1c\xff\x0fo\"\x03cmd\"\x10NODE_HANDLE_NACK{\x01",
+    b"\0\0\0\x35\xff\x0fo\"\x03cmd\"\x0bNODE_HANDLE\"\x04type\"\x0anet.Socket\"\x03msgI\x02{\x03",
+    b"\0\0\0\x37\xff\x0fo\"\x03cmd\"\x0bNODE_HANDLE\"\x04type\"\x0anet.Socket\"\x03msgo^\x00{\x03",
+    b"\0\0\0\x17\xff\x0fo\"\x03cmd\"\x0bNODE_HANDLE{\x01",
+    b"\0\0\0\x24\xff\x0fo\"\x03cmd\"\x0cNODE_CLUSTER\"\x03act\"\x06online{\x02",
+    b"\0\0\0\x04\xff\x0fI\x02",
+    b"\0\0\0\x04\xff\x10I\x02",
+    b"\0\0\0\x04\xff\x0d_\0",
+    b"\0\0\0\x02\xff\x0f",
+    b"\0\0\0\x03\xff\x0fV",
+    b"\0\0\0\x03\xff\x11_",
+    b"\0\0\0\x01",
+    b"\0\0\0\0",
+    b"\0\0\x01\0\xff\x0f\"\x80\x80\x01",
+    b"\xff\x0f",
+    b"\0",
+    b"\0\0\0\x40",
+    b"\x7f\xff\xff\xff",
+    b"\0\0\0\x05\xff\x0f\"\x01x",
+];
+
 #[derive(Debug, PartialEq)]
 struct Heard {
     events: Vec<String>,
@@ -49,8 +73,13 @@ pub(crate) fn play(data: &[u8]) {
         unclaimed_handles: 1 + usize::from(choices.byte() % 5),
         unread_answers: 1 + usize::from(choices.byte() % 32),
     };
-    let on_their_way = u64::from(choices.byte() % 4);
-    let mut channel = waiting(limits, on_their_way);
+    let flags = choices.byte();
+    let on_their_way = u64::from(flags % 4);
+    let (how, pieces) = match flags & 4 {
+        0 => (Serialization::Json, &PIECES),
+        _ => (Serialization::Advanced, &FRAMES),
+    };
+    let mut channel = waiting(limits, how, on_their_way);
     let mut witnesses: Vec<Witness> = Vec::new();
     let mut stream = Vec::new();
     let mut heard = Heard {
@@ -61,7 +90,7 @@ pub(crate) fn play(data: &[u8]) {
     while !choices.is_empty() && stream.len() < 1 << 16 {
         let how = choices.byte();
         let bytes = match how & 1 {
-            0 => PIECES[usize::from(choices.byte()) % PIECES.len()],
+            0 => pieces[usize::from(choices.byte()) % pieces.len()],
             _ => {
                 let length = usize::from(choices.byte());
                 choices.bytes(length)
@@ -86,7 +115,8 @@ pub(crate) fn play(data: &[u8]) {
             handles += usize::from(check(event, &mut next_token).is_some());
         }
         assert!(next_token <= on_their_way);
-        assert!(channel.half_received() <= limits.message);
+        // With the length in front.
+        assert!(channel.half_received() <= limits.message + 4);
         witnesses.retain(|witness| !witness.is_closed());
         assert!(witnesses.len() <= limits.unclaimed_handles);
         assert!(channel.half_received() > 0 || witnesses.is_empty());
@@ -96,8 +126,8 @@ pub(crate) fn play(data: &[u8]) {
     assert!(taken + refused <= limits.unread_answers);
     // Without descriptors the cuts must make no difference at all.
     if !data.is_empty() {
-        let mut pieces = waiting(limits, on_their_way);
-        let mut whole = waiting(limits, on_their_way);
+        let mut pieces = waiting(limits, how, on_their_way);
+        let mut whole = waiting(limits, how, on_their_way);
         let length = 1 + data.len() % 7;
         let one = heard_from(&mut pieces, stream.chunks(length));
         let other = heard_from(&mut whole, std::iter::once(&stream[..]));
@@ -107,8 +137,8 @@ pub(crate) fn play(data: &[u8]) {
 }
 
 /// A channel that has written so many handles and heard of none.
-fn waiting(limits: Limits, handles: u64) -> Channel {
-    let mut channel = Channel::new(limits);
+fn waiting(limits: Limits, how: Serialization, handles: u64) -> Channel {
+    let mut channel = Channel::with(limits, Dialect::Node, how).unwrap();
     let fd: Arc<OwnedFd> = Arc::new(std::fs::File::open("/dev/null").unwrap().into());
     for number in 0..handles {
         let message = encode::new_connection("\"k\"", 1);
@@ -164,12 +194,17 @@ fn answers(channel: &mut Channel) -> (usize, usize) {
         text.extend_from_slice(next.bytes);
         channel.transmitted(count);
     }
-    for line in String::from_utf8(text).unwrap().lines() {
-        match line {
-            r#"{"cmd":"NODE_HANDLE_ACK"}"# => taken += 1,
-            r#"{"cmd":"NODE_HANDLE_NACK"}"# => refused += 1,
-            other => panic!("{other} was never to be sent"),
-        }
+    while !text.is_empty() {
+        let known = [
+            (&b"{\"cmd\":\"NODE_HANDLE_ACK\"}\n"[..], true),
+            (b"{\"cmd\":\"NODE_HANDLE_NACK\"}\n", false),
+            (FRAMES[0], true),
+            (FRAMES[1], false),
+        ];
+        let found = known.iter().find(|(answer, _)| text.starts_with(answer));
+        let (answer, is_taken) = found.expect("nothing else was to be sent");
+        text.drain(..answer.len());
+        *(if *is_taken { &mut taken } else { &mut refused }) += 1;
     }
     (taken, refused)
 }
