@@ -50,6 +50,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("tine-rules", &[]),
         ("tine-sys", &[]),
         ("tine-logs", &["tine-sys"]),
+        ("tine-control", &["tine-rules"]),
         ("tine-cluster", &["tine-rules", "tine-ipc", "tine-sys"]),
         (
             "tine-daemon",

@@ -36,7 +36,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         cluster.fork()?;
     }
     let version: u32 = std::env::var("VERSION").map_or(Ok(1), |version| version.parse())?;
-    println!("version {version} of the primary, {} workers", cluster.workers().len());
+    println!(
+        "version {version} of the primary, {} workers",
+        cluster.workers().len()
+    );
 
     loop {
         tokio::select! {

@@ -65,7 +65,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let workers = probe.cluster.workers().len();
-    println!("version {version}, {workers} workers, upgraded {}", probe.cluster.was_upgraded());
+    println!(
+        "version {version}, {workers} workers, upgraded {}",
+        probe.cluster.was_upgraded()
+    );
 
     let (sender, mut commands) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -225,7 +228,11 @@ impl Probe {
             }
             "upgrade" => {
                 let upgrade = self.upgrade(rest)?;
-                println!("{}; version {} goes on", self.cluster.upgrade(&upgrade), self.version);
+                println!(
+                    "{}; version {} goes on",
+                    self.cluster.upgrade(&upgrade),
+                    self.version
+                );
             }
             "twice" => {
                 let upgrades = [self.upgrade("")?, self.upgrade("")?];
@@ -305,7 +312,10 @@ impl Probe {
             }
             return Ok(());
         }
-        let text = message.body().to_json().unwrap_or_else(|error| error.to_string());
+        let text = message
+            .body()
+            .to_json()
+            .unwrap_or_else(|error| error.to_string());
         let begin: String = text.chars().take(60).collect();
         self.tell(format!("message {id} {} bytes", text.len()), &begin);
         Ok(())

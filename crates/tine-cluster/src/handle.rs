@@ -2,9 +2,9 @@
 
 use crate::error::SendError;
 use std::io;
+use std::net;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net as unix;
-use std::net;
 use tine_ipc::SentHandle;
 use tine_sys::socket::{self, Kind};
 

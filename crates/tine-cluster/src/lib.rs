@@ -74,6 +74,7 @@
 //! What was checked against Node's own tests, one by one: `docs/node-parity.md` in the repository.
 #![forbid(unsafe_code)]
 
+mod claims;
 pub mod cluster;
 mod error;
 mod handle;

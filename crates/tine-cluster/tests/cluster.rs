@@ -10,7 +10,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn next(events: &mut Events) -> Event {
     let next = tokio::time::timeout(DEADLINE, events.next());
-    next.await.expect("an event in time").expect("an open cluster")
+    next.await
+        .expect("an event in time")
+        .expect("an open cluster")
 }
 
 fn name(event: &Event) -> String {
@@ -20,7 +22,11 @@ fn name(event: &Event) -> String {
         Event::Online(worker) => format!("online {}", worker.id()),
         Event::Listening { worker, address } => format!("listening {} {address}", worker.id()),
         Event::Message { worker, message } => {
-            format!("message {} {}", worker.id(), message.body().to_json().unwrap())
+            format!(
+                "message {} {}",
+                worker.id(),
+                message.body().to_json().unwrap()
+            )
         }
         Event::Disconnect { worker, error } => format!("disconnect {} {error:?}", worker.id()),
         Event::Exit {

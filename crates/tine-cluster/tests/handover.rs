@@ -11,7 +11,11 @@ const http = require('http');
 http.createServer((request, response) => response.end('pid ' + process.pid)).listen(process.env.PORT);
 ";
 
-fn two(policy: Policy, node: Runtime, script: &str) -> (Cluster, [tine_cluster::primary::WorkerId; 2]) {
+fn two(
+    policy: Policy,
+    node: Runtime,
+    script: &str,
+) -> (Cluster, [tine_cluster::primary::WorkerId; 2]) {
     let mut cluster = Cluster::new(policy, node, script);
     let workers = [cluster.fork(0), cluster.fork(1)];
     workers

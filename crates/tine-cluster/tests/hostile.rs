@@ -70,7 +70,9 @@ impl Scene {
         assert_eq!(self.probe.lines("disorder"), [""; 0]);
         let begin = format!("count {} ", worker.id);
         let counts = self.probe.lines(&begin);
-        counts.last().map_or(0, |line| line[begin.len()..].parse().unwrap())
+        counts
+            .last()
+            .map_or(0, |line| line[begin.len()..].parse().unwrap())
     }
 
     fn more_memory(&self) -> u64 {
@@ -189,11 +191,19 @@ fn a_million_tiny_messages_wait_for_whoever_is_slow_and_then_arrive_in_order() {
     // Those of others wait in the same queue, and are still taken from the channel.
     scene.waits_to_write(worker);
     scene.served();
-    assert_eq!(scene.probe.lines("done"), [""; 0], "it was not made to wait");
+    assert_eq!(
+        scene.probe.lines("done"),
+        [""; 0],
+        "it was not made to wait"
+    );
     scene.probe.tell("slow");
     scene.probe.wait(&format!("first {} 0", worker.id));
     scene.served();
-    assert_eq!(scene.probe.lines("done"), [""; 0], "it was not made to wait");
+    assert_eq!(
+        scene.probe.lines("done"),
+        [""; 0],
+        "it was not made to wait"
+    );
     assert!(scene.more_memory() < 24 * MIB, "{}", scene.more_memory());
     scene.probe.tell("take");
     scene.probe.wait(&format!("count {} 1000000", worker.id));
@@ -209,7 +219,11 @@ fn events_that_are_no_messages_wait_too() {
     let worker = scene.hostile("listening");
     scene.served();
     scene.waits_to_write(worker);
-    assert_eq!(scene.probe.lines("done"), [""; 0], "it was not made to wait");
+    assert_eq!(
+        scene.probe.lines("done"),
+        [""; 0],
+        "it was not made to wait"
+    );
     scene.probe.tell("take");
     scene.wait_done(worker);
     scene.end(worker);
@@ -245,7 +259,11 @@ fn sockets_that_are_not_taken_are_few() {
     // 64 that wait, what one read brings, and the hostile worker's own two.
     let most = scene.probe.descriptors();
     assert!(most < scene.descriptors + 64 + 8 + 8, "{most}");
-    assert_eq!(scene.probe.lines("done"), [""; 0], "it was not made to wait");
+    assert_eq!(
+        scene.probe.lines("done"),
+        [""; 0],
+        "it was not made to wait"
+    );
     scene.probe.tell("take");
     scene.wait_done(worker);
     scene.end(worker);
@@ -372,7 +390,9 @@ fn who_does_not_listen_to_the_channel_any_more_loses_it() {
     let scene = Scene::new(&[]);
     let worker = scene.hostile("deaf");
     scene.wait_done(worker);
-    let answer = scene.probe.ask(&format!("send {} 1", worker.id), "not sent");
+    let answer = scene
+        .probe
+        .ask(&format!("send {} 1", worker.id), "not sent");
     assert!(answer.contains("closed"), "{answer}");
     let complaint = scene.complaint(worker);
     assert!(complaint.contains("Broken pipe"), "{complaint}");
@@ -395,7 +415,11 @@ fn a_stopped_worker_that_is_sent_much_holds_nobody_up() {
     assert!(scene.more_memory() < 32 * MIB, "{}", scene.more_memory());
     scene.probe.kill(worker);
     until("10 words that it did not arrive", DEADLINE, || {
-        scene.probe.lines(&format!("not filled {}", worker.id)).len() == 10
+        scene
+            .probe
+            .lines(&format!("not filled {}", worker.id))
+            .len()
+            == 10
     });
     scene.probe.wait_for_descriptors(scene.descriptors);
     scene.finish(32 * MIB);

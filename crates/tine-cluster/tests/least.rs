@@ -136,9 +136,13 @@ fn open_at(port: u16) -> usize {
 
 /// Waits until no worker has what the clients have closed, and the last count is out of date.
 fn until_counted_anew(port: u16, open: usize) {
-    until("the workers to have closed too", DEADLINE, || open_at(port) == open);
+    until("the workers to have closed too", DEADLINE, || {
+        open_at(port) == open
+    });
     let began = Instant::now();
-    until("a count to be due", DEADLINE, || began.elapsed() > OUT_OF_DATE);
+    until("a count to be due", DEADLINE, || {
+        began.elapsed() > OUT_OF_DATE
+    });
 }
 
 /// Numbers that look like chance and are always the same.
@@ -146,7 +150,10 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 }
@@ -192,7 +199,10 @@ fn who_has_fifty_that_do_not_end_gets_no_more_until_the_others_have_as_many() {
         clients.extend(pair);
     }
     let last = [scene.open(), scene.open(), scene.open()];
-    assert_eq!(counts(&last), [first, others[0], others[1]].map(|pid| (pid, 1)).into());
+    assert_eq!(
+        counts(&last),
+        [first, others[0], others[1]].map(|pid| (pid, 1)).into()
+    );
 }
 
 #[test]
@@ -260,7 +270,9 @@ fn datagrams_come_to_one_socket_that_all_have() {
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], scene.port));
     for _ in 0..20 {
         let answer = udp::ask(address, b"who", DEADLINE).unwrap();
-        let known = workers.iter().any(|one| answer == format!("pid {}", one.pid()).as_bytes());
+        let known = workers
+            .iter()
+            .any(|one| answer == format!("pid {}", one.pid()).as_bytes());
         assert!(known, "{answer:?}");
     }
     let expected = (ListeningAddress::Udp(address), Sharing::OneSocket);

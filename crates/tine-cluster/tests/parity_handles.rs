@@ -447,17 +447,26 @@ async fn a_worker_that_sends_the_socket_of_a_request_keeps_nothing_of_it() {
     }
 }
 
-/// Sockets of a worker's server that our program has taken are its own: the server does not count
-/// them, and its end does not wait for theirs. (In Node both would: what is asserted of a program
-/// that is Node at both ends, by test-child-process-fork-net and -fork-getconnections, is not
-/// asserted here.)
+/// A Node server that sends its connections here counts them here, and closes when the last of
+/// them is closed here.
+///
+/// node: test-child-process-fork-getconnections
+/// node: test-child-process-fork-net
+/// node: test-internal-socket-list-receive
 #[tokio::test]
-async fn a_server_whose_sockets_were_sent_here_counts_and_closes_without_them() {
+async fn a_server_counts_the_sockets_it_has_sent_here_and_closes_after_the_last() {
     const COUNT: usize = 12;
-    let text = "const server = net.createServer((socket) => say('socket', socket));
+    let text = "const kept = [];
+        const server = net.createServer((socket) => {
+            // Every third stays.
+            if (++server.seen % 3 === 0) { kept.push(socket); say('kept'); }
+            else say('socket', socket);
+        });
+        server.seen = 0;
         server.listen(0, () => say(server.address().port));
         process.on('message', (message) => {
             if (message === 'close') {
+                kept.forEach((socket) => socket.destroy());
                 return server.close(() => { say('closed'); process.disconnect(); });
             }
             server.getConnections((error, count) => say([error, count]));
@@ -466,30 +475,28 @@ async fn a_server_whose_sockets_were_sent_here_counts_and_closes_without_them() 
         let mut run = start_children(node, text, |_| {});
         let worker = run.fork();
         let port = port(run.said().await);
-        let clients = meanwhile(move || {
-            let connect = |_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-            (0..COUNT).map(connect).collect::<Vec<_>>()
-        });
-        let clients = clients.await;
+        let mut clients = Vec::new();
         let mut taken = Vec::new();
-        for _ in 0..COUNT {
-            taken.push(stream(run.handed().await.2));
-        }
-        worker.send("count").await.unwrap();
-        assert_eq!(run.said().await, json!([null, 0]), "{node:?}");
-        worker.send("close").await.unwrap();
-        assert_eq!(run.said().await, "closed", "{node:?}");
-        run.all_end_well(1).await;
-        // They outlive the worker.
-        let (mut one, mut other) = (taken.swap_remove(0), Value::Null);
-        one.write_all(b"still open").unwrap();
-        let port = one.peer_addr().unwrap().port();
-        drop((one, taken));
-        for client in clients {
-            if client.local_addr().unwrap().port() == port {
-                other = meanwhile(move || all_of(client)).await.into();
+        for number in 1..=COUNT {
+            clients.push(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap());
+            if number % 3 == 0 {
+                assert_eq!(run.said().await, "kept");
+            } else {
+                taken.push(stream(run.handed().await.2));
             }
         }
-        assert_eq!(other, "still open");
+        worker.send("count").await.unwrap();
+        assert_eq!(run.said().await, json!([null, COUNT]), "{node:?}");
+        taken.drain(2..);
+        worker.send("count").await.unwrap();
+        assert_eq!(run.said().await, json!([null, 2 + COUNT / 3]), "{node:?}");
+        worker.send("close").await.unwrap();
+        // It is answered in order: by then the server would have closed.
+        worker.send("count").await.unwrap();
+        assert_eq!(run.said().await[0], Value::Null, "{node:?}");
+        taken[0].write_all(b"still open").unwrap();
+        drop(taken);
+        assert_eq!(run.said().await, "closed", "{node:?}");
+        run.all_end_well(1).await;
     }
 }

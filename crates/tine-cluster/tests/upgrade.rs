@@ -47,7 +47,8 @@ fn start(policy: &str, server: &str) -> Primary {
 
 impl Primary {
     fn wait_for(&self, what: &str, wanted: impl Fn(&str) -> bool) {
-        self.program.wait_for_line(|line| wanted(&line.text), what, DEADLINE);
+        self.program
+            .wait_for_line(|line| wanted(&line.text), what, DEADLINE);
     }
 
     fn workers(&self) -> BTreeSet<u32> {
@@ -59,7 +60,11 @@ fn upgrades_under_load(policy: &str) {
     let primary = start(policy, SERVER);
     until("three listening workers", DEADLINE, || {
         let listens = primary.program.texts(tine_testkit::lines::Stream::Stdout);
-        listens.iter().filter(|line| line.contains("listens")).count() == 3
+        listens
+            .iter()
+            .filter(|line| line.contains("listens"))
+            .count()
+            == 3
     });
     let workers = primary.workers();
     assert_eq!(workers.len(), 3);

@@ -13,14 +13,20 @@ fn peer() -> Script {
 }
 
 fn fork_peer(probe: &Probe, script: &Script, kind: &str) -> Worker {
-    let words = format!("python3 {} {kind} {}", script.as_ref().display(), probe.port);
+    let words = format!(
+        "python3 {} {kind} {}",
+        script.as_ref().display(),
+        probe.port
+    );
     probe.fork(&words)
 }
 
 /// Becomes the next version, which has so many workers.
 fn upgrade(probe: &Probe, version: u32, workers: usize) {
     probe.tell("upgrade");
-    probe.wait(&format!("version {version}, {workers} workers, upgraded true"));
+    probe.wait(&format!(
+        "version {version}, {workers} workers, upgraded true"
+    ));
 }
 
 /// Sends a message to a server that answers with the same.
@@ -34,7 +40,9 @@ fn echo(probe: &Probe, worker: u32, number: u32) {
 fn not_close_on_exec(pid: u32) -> Vec<String> {
     const CLOSE_ON_EXEC: u32 = 0o2_000_000;
     let folder = format!("/proc/{pid}/fdinfo");
-    let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let all = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap());
     let open = all.filter(|entry| {
         let number: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
         let Ok(text) = std::fs::read_to_string(entry.path()) else {
@@ -44,7 +52,8 @@ fn not_close_on_exec(pid: u32) -> Vec<String> {
         let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
         number > 2 && flags & CLOSE_ON_EXEC == 0
     });
-    open.map(|entry| entry.path().display().to_string()).collect()
+    open.map(|entry| entry.path().display().to_string())
+        .collect()
 }
 
 #[test]
@@ -65,7 +74,10 @@ fn a_program_that_cannot_be_run_changes_nothing() {
         (file("forbidden", "#!/bin/sh\n", 0o644), "Permission denied"),
         (file("text", "just text\n", 0o755), "Exec format error"),
         (file("empty", "", 0o755), "Exec format error"),
-        (file("orphaned", "#!/no/such/shell\n", 0o755), "No such file"),
+        (
+            file("orphaned", "#!/no/such/shell\n", 0o755),
+            "No such file",
+        ),
         (folder.path().to_owned(), "Permission denied"),
     ];
     // Whoever started the test may have left some open.
@@ -74,7 +86,10 @@ fn a_program_that_cannot_be_run_changes_nothing() {
     let load = probe.load();
     for (number, (path, words)) in (1..).zip(cases) {
         let path = path.display().to_string();
-        let line = probe.ask(&format!("upgrade {path}"), "upgrading the primary: running ");
+        let line = probe.ask(
+            &format!("upgrade {path}"),
+            "upgrading the primary: running ",
+        );
         assert!(line.contains(&path), "{line}");
         assert!(line.contains(words), "{line}");
         assert!(line.contains("version 1 goes on"), "{line}");
@@ -111,7 +126,12 @@ fn a_message_of_which_half_has_arrived_arrives_whole() {
     upgrade(&probe, 4, 2);
     probe.tell(&format!("send {} 1", worker.id));
     probe.wait(&format!("message {} 10000002 bytes", worker.id));
-    assert_eq!(probe.lines(&format!("handle {} UnixStream", worker.id)).len(), 1);
+    assert_eq!(
+        probe
+            .lines(&format!("handle {} UnixStream", worker.id))
+            .len(),
+        1
+    );
     probe.kill(worker);
 }
 
@@ -151,7 +171,9 @@ fn sockets_on_their_way_to_a_worker_arrive_once_and_in_order() {
     let before = probe.descriptors();
     // More than its socket holds: some are written, and some are not.
     probe.tell("give 1 500");
-    until("500 sockets", DEADLINE, || probe.descriptors() >= before + 500);
+    until("500 sockets", DEADLINE, || {
+        probe.descriptors() >= before + 500
+    });
     upgrade(&probe, 2, 1);
     assert!(probe.descriptors() >= before + 500);
     upgrade(&probe, 3, 1);
@@ -171,7 +193,9 @@ fn sockets_of_a_worker_that_nobody_has_taken_are_the_next_versions() {
     let probe = Probe::start(&[("LEAVE", "1")]);
     let worker = fork_peer(&probe, &script, "numbered");
     let before = probe.descriptors();
-    until("sockets to wait", DEADLINE, || probe.descriptors() > before + 60);
+    until("sockets to wait", DEADLINE, || {
+        probe.descriptors() > before + 60
+    });
     upgrade(&probe, 2, 1);
     upgrade(&probe, 3, 1);
     assert!(probe.descriptors() > before + 60);
@@ -199,7 +223,10 @@ fn the_end_of_a_worker_that_nobody_has_heard_of_is_told_by_the_next_version() {
     probe.tell("take");
     probe.wait("exit 1 exit code 5");
     let lines = probe.program.lines().all();
-    let told: Vec<&str> = lines[from..].iter().map(|line| line.text.as_str()).collect();
+    let told: Vec<&str> = lines[from..]
+        .iter()
+        .map(|line| line.text.as_str())
+        .collect();
     let expected = [
         "online 1",
         "handle 1 UnixStream ×1 ",
@@ -288,7 +315,10 @@ fn what_is_no_handover_is_refused_with_a_word_or_not_meant() {
     let start = |value: &str, nine: &str| {
         let mut command = std::process::Command::new("sh");
         let probe = example("upgrade_probe");
-        let line = format!("TINE_CLUSTER_HANDOVER={value} exec {} {nine}", probe.display());
+        let line = format!(
+            "TINE_CLUSTER_HANDOVER={value} exec {} {nine}",
+            probe.display()
+        );
         command.args(["-c", &line]);
         Program::start("primary", command)
     };
@@ -313,7 +343,10 @@ fn what_is_no_handover_is_refused_with_a_word_or_not_meant() {
         ("", "it has no beginning"),
         ("0500", "it has no beginning"),
         ("ffffffffffffffff5b", "it ends too early"),
-        ("05000000000000005b312c325d", "reading what a primary handed over: "),
+        (
+            "05000000000000005b312c325d",
+            "reading what a primary handed over: ",
+        ),
     ] {
         let mut command = std::process::Command::new("python3");
         command.arg(maker.as_ref()).arg(content);

@@ -140,8 +140,7 @@ impl Cluster {
             let id = inner.fork(launch)?;
             let pid = inner.pid(id).ok_or(ForkError::Closed)?;
             let (status, receiver) = watch::channel(Status::new());
-            let worker =
-                WorkerProcess::new(id, pid, self.shared.clone(), receiver, opened.ours);
+            let worker = WorkerProcess::new(id, pid, self.shared.clone(), receiver, opened.ours);
             let known = Known::new(worker.clone(), seat, status);
             state.workers.insert(id, known);
             state.tell(Event::Fork(worker.clone()));

@@ -269,7 +269,11 @@ impl State {
                 known.writes.clear();
                 return false;
             };
-            while known.writes.front().is_some_and(|(mark, _)| *mark <= written) {
+            while known
+                .writes
+                .front()
+                .is_some_and(|(mark, _)| *mark <= written)
+            {
                 if let Some((_, waiting)) = known.writes.pop_front() {
                     let _ = waiting.send(());
                 }
@@ -456,9 +460,7 @@ impl State {
     }
 
     pub(super) fn process(&self, worker: WorkerId) -> Option<WorkerProcess> {
-        self.workers
-            .get(&worker)
-            .map(|known| known.process.clone())
+        self.workers.get(&worker).map(|known| known.process.clone())
     }
 
     /// Closes all channels and listening sockets.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{CString, OsString};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -40,12 +41,23 @@ const MEMORY_FILE: &str = "/memfd:tine-cluster (deleted)";
 
 /// The program that takes the place of this one. Default: the same file, which may have been
 /// replaced meanwhile, with the same arguments and environment.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Upgrade {
     program: Option<PathBuf>,
     args: Option<Vec<OsString>>,
     environment: Vec<(OsString, Option<OsString>)>,
     keep: Vec<(String, OwnedFd)>,
+}
+
+/// Without the environment, which may hold secrets.
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Upgrade {
@@ -327,7 +339,11 @@ impl State {
         keep: &'a [(String, OwnedFd)],
     ) -> io::Result<Document> {
         let closed = || io::Error::new(io::ErrorKind::NotConnected, "the cluster is closed");
-        let primary = self.inner.as_ref().ok_or_else(closed)?.write_down(luggage)?;
+        let primary = self
+            .inner
+            .as_ref()
+            .ok_or_else(closed)?
+            .write_down(luggage)?;
         // Also those that are gone and are still spoken of.
         let mut known: BTreeMap<WorkerId, (&WorkerProcess, Seat)> = BTreeMap::new();
         for event in &self.queue {
@@ -505,9 +521,7 @@ impl WrittenEvent {
             Event::Setup(_) => return None,
             Event::Fork(worker) => Self::Fork(worker.id()),
             Event::Online(worker) => Self::Online(worker.id()),
-            Event::Listening { worker, address } => {
-                Self::Listening(worker.id(), address.clone())
-            }
+            Event::Listening { worker, address } => Self::Listening(worker.id(), address.clone()),
             Event::ListenFailed {
                 worker,
                 address,

@@ -7,12 +7,17 @@ use super::launch::Seat;
 use super::reactor::{End, Inner};
 use super::worker::{Handoff, Reply, WorkerId, token};
 use crate::Message;
+use crate::claims::Asked;
 use rustix::event::epoll;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
+use std::time::Duration;
 use tine_ipc::{Act, Body, Cluster, QueryServer, Token};
 use tine_rules::balance::Answer;
 use tine_sys::reap::{self, ExitStatus};
+
+/// A server that waits for sockets it sent here to be closed hears of it at most this much later.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What could not be had, and why not.
 type Refusal = (ListeningAddress, io::Error);
@@ -35,7 +40,10 @@ impl Inner {
                 if internal {
                     self.answer_socket_list(worker, &body);
                 } else {
-                    let handle = handle.map(|handle| crate::Handle::received(handle.fd));
+                    let known = self.workers.get_mut(&worker);
+                    let handle = known
+                        .zip(handle)
+                        .map(|(known, handle)| crate::claims::received(handle, &mut known.claims));
                     let message = Message::new(body, handle);
                     self.events.push_back(Event::Message { worker, message });
                 }
@@ -70,23 +78,32 @@ impl Inner {
         true
     }
 
-    /// A worker that sent us a socket of its server asks what became of it. Sockets that our
-    /// program has taken are its own; they are not counted.
+    /// A worker that sent us sockets of its server asks what became of them.
     fn answer_socket_list(&mut self, worker: WorkerId, body: &Body) {
-        #[derive(serde::Deserialize)]
-        struct Asked {
-            cmd: String,
-            key: String,
-        }
-        let Ok(Asked { cmd, key }) = body.read::<Asked>() else {
+        let Some(known) = self.workers.get_mut(&worker) else {
             return;
         };
-        let answer = match cmd.as_str() {
-            "NODE_SOCKET_NOTIFY_CLOSE" => tine_ipc::encode::socket_all_closed(&key),
-            "NODE_SOCKET_GET_COUNT" => tine_ipc::encode::socket_count(&key, 0),
-            _ => return,
-        };
-        let _ = self.send(worker, &answer);
+        if let Some(answer) = Asked::answer(body, &mut known.claims) {
+            let _ = self.send(worker, &answer);
+        } else if known.claims.is_awaited() {
+            self.wake_at(self.now().plus(ASK_AGAIN));
+        }
+    }
+
+    /// Tells workers that wait for it that sockets of theirs are closed here.
+    pub(super) fn look_for_closed_sockets(&mut self) {
+        let mut answers = Vec::new();
+        for (worker, known) in &mut self.workers {
+            for key in known.claims.closed_since() {
+                answers.push((*worker, tine_ipc::encode::socket_all_closed(&key)));
+            }
+        }
+        for (worker, answer) in answers {
+            let _ = self.send(worker, &answer);
+        }
+        if self.workers.values().any(|known| known.claims.is_awaited()) {
+            self.wake_at(self.now().plus(ASK_AGAIN));
+        }
     }
 
     fn cluster_message(&mut self, worker: WorkerId, message: Cluster) {

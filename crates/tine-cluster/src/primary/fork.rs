@@ -3,6 +3,7 @@
 use super::launch::{ForkError, Launch};
 use super::reactor::{INCOMING, Inner, Watched};
 use super::worker::{Link, Worker, WorkerId};
+use crate::claims::Claims;
 use rustix::event::epoll;
 use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::AsFd;
@@ -55,6 +56,7 @@ impl Inner {
             handoffs: VecDeque::new(),
             replies: VecDeque::new(),
             sent_handles: BTreeSet::new(),
+            claims: Claims::default(),
             online: false,
             disconnecting: false,
             exited_after_disconnect: false,

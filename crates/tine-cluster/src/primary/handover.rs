@@ -14,6 +14,7 @@ use super::passing::Passing;
 use super::policy::Policy;
 use super::reactor::{Inner, Watched};
 use super::worker::{Handoff, Link, Reply, Worker, WorkerId};
+use crate::claims::{Claims, WrittenClaims};
 use rustix::event::epoll;
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
@@ -23,8 +24,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tine_ipc::encode::NativeKind;
+use tine_ipc::{
+    Dialect, Limits, OwnedParts, QueryServer, QueuedPart, Serialization, SocketName, Token,
+};
 use tine_rules::balance::Order;
-use tine_ipc::{Dialect, Limits, OwnedParts, QueryServer, QueuedPart, Serialization, SocketName, Token};
 
 /// The form of what is written. A reader refuses another number.
 const FORM: u32 = 1;
@@ -111,6 +114,8 @@ struct WrittenWorker {
     /// Number, what it answers, handle.
     replies: Vec<(i64, i64, u64)>,
     sent_handles: Vec<u64>,
+    #[serde(default)]
+    claims: WrittenClaims,
     online: bool,
     disconnecting: bool,
     exited_after_disconnect: bool,
@@ -227,7 +232,11 @@ impl Inner {
     }
 
     /// Goes on where another one stopped. `self` is new.
-    pub(crate) fn take_over(&mut self, written: Written, unpacked: &mut Unpacked) -> io::Result<()> {
+    pub(crate) fn take_over(
+        &mut self,
+        written: Written,
+        unpacked: &mut Unpacked,
+    ) -> io::Result<()> {
         if written.form != FORM {
             return Err(broken(&format!("form {} is not known", written.form)));
         }
@@ -258,6 +267,7 @@ impl Inner {
             self.to_flush.insert(id);
             self.workers.insert(id, worker);
         }
+        self.look_for_closed_sockets();
         Ok(())
     }
 
@@ -268,7 +278,12 @@ impl Inner {
         if let Some(listener) = passing.and_then(|passing| passing.listener()) {
             // Edge-triggered: it need not be switched off while nobody is free to accept for.
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-            epoll::add(&*self.reactor, listener, Watched::Listener(id).pack(), flags)?;
+            epoll::add(
+                &*self.reactor,
+                listener,
+                Watched::Listener(id).pack(),
+                flags,
+            )?;
         }
         Ok(())
     }
@@ -287,7 +302,13 @@ impl WrittenWorker {
             handoffs: worker
                 .handoffs
                 .iter()
-                .map(|it| (it.seq, it.handle.0, luggage.descriptor(it.connection.as_fd())))
+                .map(|it| {
+                    (
+                        it.seq,
+                        it.handle.0,
+                        luggage.descriptor(it.connection.as_fd()),
+                    )
+                })
                 .collect(),
             replies: worker
                 .replies
@@ -295,6 +316,7 @@ impl WrittenWorker {
                 .map(|it| (it.seq, it.ack, it.handle.0))
                 .collect(),
             sent_handles: worker.sent_handles.iter().copied().collect(),
+            claims: worker.claims.written(),
             online: worker.online,
             disconnecting: worker.disconnecting,
             exited_after_disconnect: worker.exited_after_disconnect,
@@ -327,6 +349,7 @@ impl WrittenWorker {
             handoffs,
             replies: replies.collect(),
             sent_handles: self.sent_handles.into_iter().collect::<BTreeSet<_>>(),
+            claims: Claims::of(self.claims),
             online: self.online,
             disconnecting: self.disconnecting,
             exited_after_disconnect: self.exited_after_disconnect,
@@ -535,7 +558,10 @@ impl WrittenPassing {
         passing.holders = Holders::of(holders.map(|(cookie, worker)| (cookie, WorkerId(worker))));
         for worker in self.members.into_iter().map(WorkerId) {
             passing.rotation.add(worker);
-            let held = passing.holders.all().filter(|(_, holder)| *holder == worker);
+            let held = passing
+                .holders
+                .all()
+                .filter(|(_, holder)| *holder == worker);
             let held = held.count();
             passing.rotation.set_held(worker, held);
         }

@@ -14,7 +14,6 @@ use tine_ipc::Serialization;
 pub struct Seat(pub u32);
 
 /// A process to be started as a worker.
-#[derive(Debug)]
 pub struct Launch {
     /// The executable, as a path that needs no search.
     pub program: PathBuf,
@@ -55,6 +54,19 @@ pub struct Launch {
     pub seat: Seat,
     /// The runtime, when it is known to be special on the wire.
     pub dialect: tine_ipc::Dialect,
+}
+
+/// Without the environment, which may hold secrets.
+impl fmt::Debug for Launch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launch")
+            .field("program", &self.program)
+            .field("arguments", &self.arguments)
+            .field("folder", &self.folder)
+            .field("clustered", &self.clustered)
+            .field("seat", &self.seat)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Launch {
@@ -160,7 +172,10 @@ impl Launch {
         let mut own = Vec::new();
         if self.has_channel() {
             own.push(format!("NODE_CHANNEL_FD={}", self.channel_number));
-            own.push(format!("NODE_CHANNEL_SERIALIZATION_MODE={}", self.serialization));
+            own.push(format!(
+                "NODE_CHANNEL_SERIALIZATION_MODE={}",
+                self.serialization
+            ));
         }
         if self.clustered {
             own.push(format!("NODE_UNIQUE_ID={id}"));

@@ -18,11 +18,11 @@ mod worker;
 
 pub use self::core::Primary;
 pub(crate) use self::core::watch;
+pub use event::{Event, ListeningAddress};
 pub(crate) use handle::MOST_HANDLES;
 pub(crate) use handover::{Luggage, Unpacked, Written, broken};
 pub(crate) use launch::CHANNEL;
-pub(crate) use reactor::Inner;
-pub use event::{Event, ListeningAddress};
 pub use launch::{ForkError, Launch, Seat};
 pub use policy::{Policy, Settings, Sharing, SteeringReport};
+pub(crate) use reactor::Inner;
 pub use worker::WorkerId;

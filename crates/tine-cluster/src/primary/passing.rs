@@ -99,9 +99,8 @@ impl Passing {
         if self.rotation.needs_count(now) {
             self.count(now);
         }
-        let free = format!("{:?}", self.rotation);
         match self.rotation.next(now) {
-            Some(worker) => { if std::env::var_os("TRACE").is_some() { eprintln!("{now:?} chose {worker:?} of {free}"); } Some((worker, connection)) }
+            Some(worker) => Some((worker, connection)),
             None => {
                 self.take_back(connection);
                 None

@@ -187,7 +187,11 @@ impl Inner {
 
     /// Whether there is something to read that the kernel will not announce again.
     pub(crate) fn has_more(&self) -> bool {
-        let link = |worker| self.workers.get(worker).and_then(|known| known.link.as_ref());
+        let link = |worker| {
+            self.workers
+                .get(worker)
+                .and_then(|known| known.link.as_ref())
+        };
         self.unread
             .iter()
             .any(|worker| link(worker).is_some_and(Link::may_be_read))
@@ -199,6 +203,7 @@ impl Inner {
             && due <= self.now()
         {
             self.due = None;
+            self.look_for_closed_sockets();
             self.to_flush.append(&mut self.to_retry);
             let all: Vec<HandleId> = self.handles.iter_mut().map(|(id, _)| id).collect();
             self.to_pump.extend(all);
@@ -298,7 +303,9 @@ impl Inner {
         while left > 0 {
             let size = usize::try_from(left).map_or(READ, |left| left.min(READ));
             match self.receive_up_to(worker, size) {
-                Some(Ok(Received::Bytes(count) | Received::All(count))) => left = left.saturating_sub(count as u64),
+                Some(Ok(Received::Bytes(count) | Received::All(count))) => {
+                    left = left.saturating_sub(count as u64)
+                }
                 Some(Err(broken)) => {
                     return self.channel_closed(worker, Some(broken.to_string()));
                 }
@@ -373,7 +380,7 @@ impl Inner {
         self.workers.get_mut(&worker)?.link.as_mut()
     }
 
-    fn wake_at(&mut self, at: Millis) {
+    pub(super) fn wake_at(&mut self, at: Millis) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }

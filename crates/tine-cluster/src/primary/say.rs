@@ -9,12 +9,16 @@ use rustix::process::Pid;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use tine_rules::balance::Order;
 use tine_ipc::{Body, BodyError, Mark, SentHandle, Serialization, Token};
+use tine_rules::balance::Order;
 
 impl Inner {
     /// Queues a message; [`work`](Self::work) writes it.
-    pub(crate) fn send(&mut self, worker: WorkerId, body: &Body) -> Result<Option<Mark>, BodyError> {
+    pub(crate) fn send(
+        &mut self,
+        worker: WorkerId,
+        body: &Body,
+    ) -> Result<Option<Mark>, BodyError> {
         let Some(link) = self.link_mut(worker) else {
             return Ok(None);
         };
@@ -38,7 +42,9 @@ impl Inner {
         let Some(link) = &mut known.link else {
             return Ok(None);
         };
-        let mark = link.channel.send_with_handle(body, kind, Arc::new(fd), token)?;
+        let mark = link
+            .channel
+            .send_with_handle(body, kind, Arc::new(fd), token)?;
         known.sent_handles.insert(token.0);
         self.to_flush.insert(worker);
         Ok(Some((mark, token)))

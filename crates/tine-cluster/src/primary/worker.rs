@@ -2,6 +2,7 @@
 
 use super::handle::HandleId;
 use super::launch::Seat;
+use crate::claims::Claims;
 use rustix::process::Pid;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -37,6 +38,8 @@ pub(super) struct Worker {
     pub(super) replies: VecDeque<Reply>,
     /// Tokens of sockets that our program sent and the worker has not acknowledged.
     pub(super) sent_handles: BTreeSet<u64>,
+    /// Sockets of its servers that it has sent here.
+    pub(super) claims: Claims,
     pub(super) online: bool,
     /// It has been told to leave: no question of it is answered any more.
     pub(super) disconnecting: bool,

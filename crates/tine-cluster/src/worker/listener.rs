@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 /// A TCP port shared with the other workers.
 ///
 /// Under every policy it is used in the same way. It is a [`Stream`] of connections too, which ends
-/// when no more can come; tonic's `serve_with_incoming` takes it. With the feature `axum`,
+/// when no more can come or this process is to leave; tonic's `serve_with_incoming` takes it. With the feature `axum`,
 /// `axum::serve` takes it as it is.
 ///
 /// Where the primary accepts, a connection counts as this worker's when [`accept`](Self::accept)
@@ -48,6 +48,10 @@ impl Listener {
     }
 
     /// Waits for the next connection. Nothing is lost when the future is dropped.
+    ///
+    /// Once [`shutdown`](super::Worker::shutdown) has resolved, or would, this waits for ever: a
+    /// server that shuts down while it accepts would cut off the client. What comes then goes to
+    /// the other workers when this is dropped.
     ///
     /// # Errors
     /// When accepting fails, as accept(2): `EMFILE` and its kind pass. When no more can come:
@@ -299,6 +303,7 @@ impl<T: Transport> Accepting<T> {
                     }
                 }
                 Next::Waiting => break,
+                Next::Never => return Poll::Pending,
                 Next::Gone if self.own.is_some() => break,
                 Next::Gone => return Poll::Ready(Ok(None)),
                 Next::Closed => {
@@ -319,12 +324,20 @@ impl<T: Transport> Accepting<T> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<T::Stream>>> {
-        let accepted = ready!(self.poll(cx));
+        let accepted = self.poll(cx);
+        if accepted.is_pending() && self.open.takes_no_more() {
+            return Poll::Ready(None);
+        }
+        let accepted = ready!(accepted);
         Poll::Ready(accepted.map(|it| it.map(|(stream, _)| stream)).transpose())
     }
 }
 
 impl Open {
+    fn takes_no_more(&self) -> bool {
+        self.shared.lock().takes_no_more()
+    }
+
     fn why_no_more(&self) -> io::Error {
         let left = self.shared.lock().exited_after_disconnect() == Some(true);
         if left { leaving() } else { primary_is_gone() }

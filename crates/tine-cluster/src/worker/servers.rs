@@ -74,6 +74,8 @@ pub(super) enum Next {
     Gone,
     /// This worker has closed the listener.
     Closed,
+    /// This worker is to leave, and its program knows: what comes now is for others.
+    Never,
 }
 
 #[derive(Debug, Default)]
@@ -241,6 +243,9 @@ impl State {
 
     /// The next connection for a listener; it counts as taken from now on.
     pub(super) fn next_connection(&mut self, id: ServerId, cx: &Context<'_>) -> Next {
+        if self.takes_no_more() {
+            return Next::Never;
+        }
         let is_gone = self.socket.is_none();
         let mut servers = self.servers.open.iter_mut();
         let Some(server) = servers.find(|server| server.id == id) else {

@@ -63,7 +63,7 @@ impl Shared {
         drop(state);
         wakes.into_iter().for_each(Waker::wake);
         if let Some(reason) = reason {
-            self.leave(reason);
+            self.announce(reason);
         }
         if closed {
             self.closed.send_if_modified(|known| {
@@ -80,7 +80,7 @@ impl Shared {
     }
 
     /// The first reason stays.
-    pub(super) fn leave(&self, reason: Reason) {
+    fn announce(&self, reason: Reason) {
         self.reason.send_if_modified(|known| {
             let is_news = known.is_none();
             known.get_or_insert(reason);

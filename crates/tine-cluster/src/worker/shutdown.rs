@@ -127,6 +127,6 @@ fn heed_signals(shared: &Arc<Shared>) {
             _ = interrupt.recv() => Reason::Interrupt,
             _ = terminate.recv() => Reason::Terminate,
         };
-        shared.leave(reason);
+        shared.with(|state| state.is_to_leave(reason));
     });
 }

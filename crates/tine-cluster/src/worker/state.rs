@@ -71,6 +71,8 @@ pub(super) struct State {
     // For `Shared::give_back`.
     pub(super) wakes: Vec<Waker>,
     pub(super) reason: Option<Reason>,
+    /// A reason has been given, here or by a signal.
+    to_leave: bool,
     pub(super) must_end_itself: bool,
 }
 
@@ -100,6 +102,7 @@ impl State {
             outlive: false,
             wakes: Vec::new(),
             reason: None,
+            to_leave: false,
             must_end_itself: false,
         };
         if is_cluster_worker {
@@ -297,7 +300,7 @@ impl State {
             Act::Disconnect if self.leaving == Leaving::No => {
                 self.leaving = Leaving::Asked;
                 self.meant = true;
-                self.reason = Some(Reason::Disconnect);
+                self.is_to_leave(Reason::Disconnect);
                 if !self.shutdown_asked {
                     self.close_servers();
                 }
@@ -346,12 +349,29 @@ impl State {
 
     // Leaving.
 
+    /// The first reason stays.
+    pub(super) fn is_to_leave(&mut self, reason: Reason) {
+        self.reason.get_or_insert(reason);
+        self.to_leave = true;
+        self.servers.wake_all(&mut self.wakes);
+    }
+
+    /// Whether the program has been told to stop accepting, in the way that it has asked for.
+    pub(super) fn takes_no_more(&self) -> bool {
+        self.to_leave && self.shutdown_asked && self.leaving_by_others()
+    }
+
+    /// On its own wish the listeners are closed, and say so.
+    fn leaving_by_others(&self) -> bool {
+        matches!(self.leaving, Leaving::No | Leaving::Asked)
+    }
+
     /// Begins to leave on this process's own wish.
     pub(super) fn leave(&mut self) {
         if self.leaving != Leaving::No || self.socket.is_none() {
             return;
         }
-        self.reason = Some(Reason::OwnWish);
+        self.is_to_leave(Reason::OwnWish);
         self.close_servers();
         if self.is_cluster_worker {
             let seq = self.seq();
@@ -368,7 +388,7 @@ impl State {
         if self.socket.is_none() {
             return;
         }
-        self.reason = Some(Reason::OwnWish);
+        self.is_to_leave(Reason::OwnWish);
         self.leaving = Leaving::Closing;
     }
 
@@ -387,7 +407,7 @@ impl State {
         if self.leaving != Leaving::No {
             return;
         }
-        self.reason = Some(Reason::PrimaryGone);
+        self.is_to_leave(Reason::PrimaryGone);
         self.must_end_itself = self.is_cluster_worker && !self.shutdown_asked && !self.outlive;
     }
 

@@ -178,7 +178,9 @@ impl Steps<'_> {
                 match received {
                     Ok(Received::Bytes(_)) => Ok(()),
                     // Forget that it was readable; its end would still be known.
-                    Ok(Received::All(_) | Received::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+                    Ok(Received::All(_) | Received::WouldBlock) => {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
                     Ok(Received::Closed) | Err(_) => {
                         open = false;
                         Ok(())

@@ -123,7 +123,7 @@ impl<S: Socket> Accepting<S> {
                 }
                 Next::Waiting => {}
                 Next::Gone if own.is_some() => {}
-                Next::Gone => return Ok(None),
+                Next::Gone | Next::Never => return Ok(None),
                 Next::Closed => {
                     *own = None;
                     return Ok(None);

@@ -194,6 +194,42 @@ async fn the_channel_closes_with_the_last_listener_and_after_the_last_acknowledg
     assert!(!worker.is_connected());
 }
 
+/// A server that is shut down as it accepts would cut the client off.
+#[tokio::test]
+async fn nothing_is_accepted_by_a_program_that_has_been_told_to_leave() {
+    let (worker, mut primary) = pair(Some(1));
+    let shutdown = worker.shutdown();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let fd = tine_sys::socket::tcp_bind(any, &tine_sys::socket::TcpOptions::default()).unwrap();
+    let address = tine_sys::socket::local_address(fd.as_fd()).unwrap();
+    let asked = tokio::spawn({
+        let worker = worker.clone();
+        async move { worker.listen(address).await }
+    });
+    let (ack, key) = primary.question().await;
+    let reply = encode::shared_reply(&key, ack, 0, None);
+    let fd = Arc::new(fd);
+    primary
+        .channel
+        .send_cluster_handle(&reply, NativeKind::TcpListener, fd.clone(), Token(1));
+    primary.write_all().await;
+    let mut listener = within("the listener", asked).await.unwrap().unwrap();
+    let _first = TcpStream::connect(address).await.unwrap();
+    within("a connection", listener.accept()).await.unwrap();
+    primary.channel.send_cluster(&encode::disconnect(1));
+    primary.write_all().await;
+    within("shutdown", shutdown).await;
+    let late = TcpStream::connect(address).await.unwrap();
+    assert!(!is_ready(pin!(listener.accept())));
+    let next = std::future::poll_fn(|cx| Pin::new(&mut listener).poll_next(cx));
+    assert!(within("the end of the stream", next).await.is_none());
+    drop(listener);
+    // Whoever has the socket too gets it.
+    let accepted = tine_sys::socket::accept(fd.as_fd()).unwrap().unwrap();
+    let accepted = std::net::TcpStream::from(accepted);
+    assert_eq!(accepted.peer_addr().unwrap(), late.local_addr().unwrap());
+}
+
 #[tokio::test]
 async fn a_program_that_never_asks_when_to_leave_has_its_listeners_closed() {
     let (worker, mut primary) = pair(Some(1));

@@ -1,0 +1,143 @@
+//! How many of the sockets that a Node server has sent here are still open here?
+//!
+//! A `net.Server` of Node counts connections that it has sent to another process
+//! (`getConnections`), and does not end its `close()` before they are closed there: it asks. What
+//! was received belongs to our program, which closes it without telling anybody. The kernel knows:
+//! each TCP connection has a number of its own (`SO_COOKIE`), and can be listed with whether a
+//! process still holds it. Connections that cannot be listed (unix sockets, other systems than Linux)
+//! count as closed.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd};
+use tine_sys::connections;
+
+/// Sockets received, by the key that their sender gave.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    received: BTreeMap<String, Vec<Claim>>,
+    /// Keys whose sender waits for all of them to be closed.
+    awaited: Vec<String>,
+}
+
+/// All of it, to be handed over to another program image.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct WrittenClaims {
+    received: BTreeMap<String, Vec<Claim>>,
+    awaited: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Claim {
+    cookie: u64,
+    port: u16,
+}
+
+impl Claims {
+    pub(crate) fn written(&self) -> WrittenClaims {
+        WrittenClaims {
+            received: self.received.clone(),
+            awaited: self.awaited.clone(),
+        }
+    }
+
+    pub(crate) fn of(written: WrittenClaims) -> Self {
+        Self {
+            received: written.received,
+            awaited: written.awaited,
+        }
+    }
+
+    /// A socket has come, and is given to the program.
+    pub(crate) fn received(&mut self, key: String, socket: BorrowedFd<'_>) {
+        let claim = || {
+            let port = tine_sys::socket::local_address(socket).ok()?.port();
+            let cookie = connections::cookie(socket).ok()?;
+            Some(Claim { cookie, port })
+        };
+        if let Some(claim) = claim() {
+            self.received.entry(key).or_default().push(claim);
+        }
+    }
+
+    /// How many of a key are still open.
+    pub(crate) fn count(&mut self, key: &str) -> usize {
+        let Some(claims) = self.received.get_mut(key) else {
+            return 0;
+        };
+        let mut open = Vec::new();
+        let mut ports: Vec<u16> = claims.iter().map(|claim| claim.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        for port in ports {
+            match connections::open_on_port(port) {
+                Ok(listed) => open.extend(listed.into_iter().filter(|it| it.held)),
+                // The table has changed meanwhile: as it was, until it is asked again.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+                    return claims.len();
+                }
+                Err(_) => {}
+            }
+        }
+        claims.retain(|claim| open.iter().any(|it| it.cookie == claim.cookie));
+        let count = claims.len();
+        if count == 0 {
+            self.received.remove(key);
+        }
+        count
+    }
+
+    /// The sender waits for all of a key to be closed. `true` when they are.
+    pub(crate) fn closed(&mut self, key: &str) -> bool {
+        let closed = self.count(key) == 0;
+        if !closed && !self.awaited.iter().any(|other| other == key) {
+            self.awaited.push(key.to_owned());
+        }
+        closed
+    }
+
+    /// Whether [`closed_since`](Self::closed_since) has to be asked again a moment later.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    /// Awaited keys of which nothing is open any more.
+    pub(crate) fn closed_since(&mut self) -> Vec<String> {
+        let awaited = std::mem::take(&mut self.awaited);
+        let (open, closed) = awaited.into_iter().partition(|key| self.count(key) > 0);
+        self.awaited = open;
+        closed
+    }
+}
+
+/// What the sender of sockets asks.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Asked {
+    cmd: String,
+    key: String,
+}
+
+impl Asked {
+    /// The answer to a question about sockets, if it is one and can be given now.
+    pub(crate) fn answer(body: &tine_ipc::Body, claims: &mut Claims) -> Option<tine_ipc::Body> {
+        let Self { cmd, key } = body.read().ok()?;
+        match cmd.as_str() {
+            "NODE_SOCKET_GET_COUNT" => {
+                let count = u32::try_from(claims.count(&key)).unwrap_or(u32::MAX);
+                Some(tine_ipc::encode::socket_count(&key, count))
+            }
+            "NODE_SOCKET_NOTIFY_CLOSE" => claims
+                .closed(&key)
+                .then(|| tine_ipc::encode::socket_all_closed(&key)),
+            _ => None,
+        }
+    }
+}
+
+/// The socket of a message that was received, counted if its sender counts it.
+pub(crate) fn received(handle: tine_ipc::Handle, claims: &mut Claims) -> crate::Handle {
+    if let Some(key) = handle.key {
+        claims.received(key, handle.fd.as_fd());
+    }
+    crate::Handle::received(handle.fd)
+}
