@@ -105,7 +105,7 @@ fn serve(pid: u32, mut run: impl FnMut(&str, usize, u64) -> Outcome) -> Outcome 
 }
 
 fn primary(runtime: &Runtime, exec: &str, exec_path: Option<&str>) -> Outcome {
-    let (_cluster, worker, mut events) = runtime.block_on(async {
+    let (_cluster, worker, events) = runtime.block_on(async {
         let mut setup = Cluster::builder();
         setup.exec(exec);
         match exec_path {
@@ -117,8 +117,19 @@ fn primary(runtime: &Runtime, exec: &str, exec_path: Option<&str>) -> Outcome {
         worker.online().await?;
         Outcome::Ok((cluster, worker, events))
     })?;
+    // A task of its own, as in a server: what `block_on` itself runs costs one more system call
+    // for every time it is woken.
+    let mut events = Some(events);
     serve(worker.pid(), |load, bytes, count| {
-        runtime.block_on(run(load, bytes, count, &worker, &mut events))
+        let (load, worker) = (load.to_owned(), worker.clone());
+        let mut taken = events.take().ok_or("the events are lost")?;
+        let ran = runtime.spawn(async move {
+            let result = run(&load, bytes, count, &worker, &mut taken).await;
+            (result.map_err(|error| error.to_string()), taken)
+        });
+        let (result, taken) = runtime.block_on(ran)?;
+        events = Some(taken);
+        Ok(result?)
     })
 }
 

@@ -18,8 +18,11 @@ pub enum SendError {
         /// What it is.
         what: String,
     },
-    /// The message has arrived and its handle has not: the other end has no descriptor free.
-    #[error("sending a handle: the other end could not take it; it is at its limit of open files")]
+    /// The other end has no descriptor free for the handle. The message is lost with it.
+    #[error(
+        "sending a handle: the other end could not take it, and dropped its message; \
+         hint: it is most likely at its limit of open files"
+    )]
     HandleRefused,
 }
 

@@ -83,6 +83,8 @@ pub mod primary;
 mod request;
 pub mod worker;
 
+pub use worker::blocking;
+
 pub use cluster::{Cluster, Event, Events, Setup, Stdio, WorkerProcess};
 pub use error::{RequestError, SendError};
 pub use handle::Handle;

@@ -95,7 +95,8 @@ impl WorkerProcess {
         self.0.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Where it is in its life.
+    /// Where it is in its life now: when events wait to be taken, that is further on than what they
+    /// tell.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.0.status.borrow().phase()

@@ -18,6 +18,17 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// While it goes on failing, that is said again this much later.
 const COMPLAIN_AGAIN: Duration = Duration::from_secs(10);
 
+/// What is to be done with the next connection.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// There is none, or nobody for it.
+    Nothing,
+    /// What each worker holds was counted, which may have taken long. Ask again.
+    Counted,
+    /// The worker gets it.
+    Give(WorkerId, Arc<OwnedFd>),
+}
+
 /// Connections in the primary's hands and the workers that take them.
 #[derive(Debug)]
 pub(super) struct Passing {
@@ -88,22 +99,24 @@ impl Passing {
 
     /// The next connection and the worker that gets it. Accepts only when a worker is free: what
     /// waits, waits in the kernel.
-    pub(super) fn next(&mut self, now: Millis) -> Option<(WorkerId, Arc<OwnedFd>)> {
+    pub(super) fn next(&mut self, now: Millis) -> Next {
         if !self.rotation.anyone_free(now) {
-            return None;
+            return Next::Nothing;
         }
-        let connection = match self.waiting.pop_front() {
-            Some(connection) => connection,
-            None => Arc::new(self.accept(now)?),
+        let accepted = self.waiting.pop_front();
+        let Some(connection) = accepted.or_else(|| self.accept(now).map(Arc::new)) else {
+            return Next::Nothing;
         };
         if self.rotation.needs_count(now) {
+            self.take_back(connection);
             self.count(now);
+            return Next::Counted;
         }
         match self.rotation.next(now) {
-            Some(worker) => Some((worker, connection)),
+            Some(worker) => Next::Give(worker, connection),
             None => {
                 self.take_back(connection);
-                None
+                Next::Nothing
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::handle::{Handle, HandleId, Handles};
+use super::passing::Next;
 use super::policy::Settings;
 use super::worker::{Link, Worker, WorkerId};
 use rustix::event::epoll;
@@ -15,6 +16,8 @@ use tine_rules::Millis;
 
 /// A peer that must read before it can be sent more is tried again this much later.
 const FLUSH_AGAIN: Duration = Duration::from_millis(1);
+/// Longer ago than that nobody is judged by what was heard: half of what a worker may take.
+const LISTEN_AGAIN: Duration = Duration::from_millis(1);
 /// Events taken from the kernel at once.
 const BATCH: usize = 64;
 /// What a channel is watched for. Edges: what has been announced and not read is in
@@ -83,6 +86,10 @@ pub(crate) struct Inner {
     pub(crate) events: VecDeque<Event>,
     /// Handles whose waiting connections may have found a worker.
     pub(super) to_pump: BTreeSet<HandleId>,
+    /// The same, once it has been heard what workers have said meanwhile.
+    pub(super) to_pump_later: BTreeSet<HandleId>,
+    /// When that was last heard.
+    pub(super) listened: Millis,
     /// Workers whose channel has something to write.
     pub(super) to_flush: BTreeSet<WorkerId>,
     /// Workers whose channel may have something to read that will not be announced again.
@@ -109,6 +116,8 @@ impl Inner {
             handles: Handles::default(),
             events: VecDeque::new(),
             to_pump: BTreeSet::new(),
+            to_pump_later: BTreeSet::new(),
+            listened: Millis(0),
             to_flush: BTreeSet::new(),
             unread: BTreeSet::new(),
             to_retry: BTreeSet::new(),
@@ -181,20 +190,20 @@ impl Inner {
                 }
             }
         }
+        self.listened = self.now();
+        self.to_pump.append(&mut self.to_pump_later);
         self.work();
         Ok(!all || self.has_more())
     }
 
-    /// Whether there is something to read that the kernel will not announce again.
+    /// Whether there is something to do that the kernel will not announce again.
     pub(crate) fn has_more(&self) -> bool {
-        let link = |worker| {
-            self.workers
-                .get(worker)
-                .and_then(|known| known.link.as_ref())
+        let readable = |worker| {
+            let known = self.workers.get(worker);
+            let link = known.and_then(|known| known.link.as_ref());
+            link.is_some_and(Link::may_be_read)
         };
-        self.unread
-            .iter()
-            .any(|worker| link(worker).is_some_and(Link::may_be_read))
+        !self.to_pump_later.is_empty() || self.unread.iter().any(readable)
     }
 
     /// Passes connections on and writes what there is to write.
@@ -219,6 +228,11 @@ impl Inner {
     pub(super) fn pump(&mut self, id: HandleId) {
         loop {
             let now = self.now();
+            // A worker is not to be taken for a slow one because we were slow to listen.
+            if now.since(self.listened) >= LISTEN_AGAIN {
+                self.to_pump_later.insert(id);
+                return;
+            }
             let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;
             };
@@ -231,11 +245,15 @@ impl Inner {
                 self.events
                     .push_back(Event::AcceptFailed { address, error });
             }
-            let Some((worker, connection)) = next else {
-                if let Some(wakeup) = wakeup {
-                    self.wake_at(wakeup);
+            let (worker, connection) = match next {
+                Next::Give(worker, connection) => (worker, connection),
+                Next::Counted => continue,
+                Next::Nothing => {
+                    if let Some(wakeup) = wakeup {
+                        self.wake_at(wakeup);
+                    }
+                    return;
                 }
-                return;
             };
             let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;

@@ -8,7 +8,7 @@ use tine_control::reply::*;
 use tine_control::request::*;
 use tine_control::*;
 
-pub fn who() -> Who {
+pub(crate) fn who() -> Who {
     Who {
         id: 3,
         name: "web".to_owned(),
@@ -17,7 +17,7 @@ pub fn who() -> Who {
     }
 }
 
-pub fn exit() -> ExitInfo {
+pub(crate) fn exit() -> ExitInfo {
     ExitInfo {
         generation: 6,
         pid: 1234,
@@ -31,7 +31,7 @@ pub fn exit() -> ExitInfo {
     }
 }
 
-pub fn process() -> ProcessInfo {
+pub(crate) fn process() -> ProcessInfo {
     ProcessInfo {
         id: 3,
         name: "web".to_owned(),
@@ -63,7 +63,7 @@ pub fn process() -> ProcessInfo {
     }
 }
 
-pub fn waiting_process() -> ProcessInfo {
+pub(crate) fn waiting_process() -> ProcessInfo {
     ProcessInfo {
         status: ProcessStatus::WaitingRestart,
         pid: None,
@@ -82,7 +82,7 @@ pub fn waiting_process() -> ProcessInfo {
     }
 }
 
-pub fn app() -> AppSpec {
+pub(crate) fn app() -> AppSpec {
     AppSpec {
         env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
         ..AppSpec::new("web", "/srv/web/app.js", "/srv/web")
@@ -99,7 +99,7 @@ fn shell() -> BTreeMap<String, String> {
 }
 
 /// At least one request of every verb, with and without what may be left out.
-pub fn requests() -> Vec<Request> {
+pub(crate) fn requests() -> Vec<Request> {
     let name = || Target::Name("web".to_owned());
     vec![
         Ping {}.into(),
@@ -217,7 +217,7 @@ pub fn requests() -> Vec<Request> {
 }
 
 /// An answer to the verb of this word.
-pub fn answer_to(word: &str) -> Answer {
+pub(crate) fn answer_to(word: &str) -> Answer {
     let acted = Acted {
         done: true,
         processes: vec![process(), waiting_process()],
@@ -274,7 +274,7 @@ pub fn answer_to(word: &str) -> Answer {
     }
 }
 
-pub fn notes() -> Vec<Note> {
+pub(crate) fn notes() -> Vec<Note> {
     vec![
         Note::Process {
             process: who(),
@@ -306,7 +306,7 @@ pub fn notes() -> Vec<Note> {
     ]
 }
 
-pub fn happenings() -> Vec<What> {
+pub(crate) fn happenings() -> Vec<What> {
     vec![
         What::Added { process: who() },
         What::Removed { process: who() },

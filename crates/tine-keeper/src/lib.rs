@@ -1,0 +1,2 @@
+//! What must outlive the brain.
+#![forbid(unsafe_code)]
