@@ -33,9 +33,16 @@ pub enum Handle {
 impl Handle {
     /// Whatever the descriptor is, as what it is.
     pub(crate) fn received(fd: OwnedFd) -> Self {
-        // Whether it blocks is a property of the open file that the sender shares; Node's do not.
-        let _ = rustix::io::ioctl_fionbio(&fd, true);
-        match socket::kind(fd.as_fd()) {
+        let kind = socket::kind(fd.as_fd());
+        // Whether it blocks is a property of the open file, which the sender has too: only of what
+        // nobody reads in another way.
+        if !matches!(
+            kind,
+            Ok(Kind::Pipe | Kind::File | Kind::CharacterDevice | Kind::Other)
+        ) {
+            let _ = rustix::io::ioctl_fionbio(&fd, true);
+        }
+        match kind {
             Ok(Kind::TcpListener) => Self::TcpListener(fd.into()),
             // One that is bound and does not listen yet will by its owner's first `listen`.
             Ok(Kind::TcpConnection | Kind::TcpUnconnected) => Self::TcpStream(fd.into()),

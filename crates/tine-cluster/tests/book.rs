@@ -5,11 +5,10 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 use support::{DEADLINE, example};
-use tine_testkit::http::{TIMEOUT, get_within};
+use tine_testkit::http::who_answers;
 use tine_testkit::lines::Stream;
-use tine_testkit::{Load, Program, Signal, get, ports, process, until};
+use tine_testkit::{FailureKind, Load, Program, Signal, get, ports, process, until};
 
 fn cores() -> usize {
     std::thread::available_parallelism().unwrap().get()
@@ -107,7 +106,7 @@ fn all_cores_serve_one_port() {
     let book = Book::start("book_http");
     book.until_said("listens on", cores());
     assert!(book.ask("/").starts_with("Hello World"));
-    let asked = tine_testkit::http::who_answers(book.port, 4 * cores());
+    let asked = who_answers(book.port, 4 * cores());
     assert_eq!(asked, book.workers());
     // As long as one lives, the server goes on.
     let mut workers = book.workers();
@@ -118,15 +117,12 @@ fn all_cores_serve_one_port() {
     until("only one worker", DEADLINE, || {
         book.workers() == BTreeSet::from([last])
     });
-    assert_eq!(
-        tine_testkit::http::who_answers(book.port, 4),
-        BTreeSet::from([last])
-    );
+    assert_eq!(who_answers(book.port, 4), BTreeSet::from([last]));
     process::signal(last, Signal::KILL).unwrap();
     // When none is left, nobody is let in.
     until("a closed port", DEADLINE, || {
         let asked = get(book.port, "/");
-        asked.is_err_and(|failure| failure.kind == tine_testkit::FailureKind::Refused)
+        asked.is_err_and(|failure| failure.kind == FailureKind::Refused)
     });
 }
 
@@ -155,6 +151,10 @@ fn a_worker_that_dies_after_each_response_is_replaced_and_every_request_is_answe
 #[cfg(feature = "axum")]
 mod graceful {
     use super::*;
+    use std::thread::JoinHandle;
+    use std::time::{Duration, Instant};
+    use tine_testkit::Failure;
+    use tine_testkit::http::{TIMEOUT, get_within};
 
     fn start() -> Book {
         let book = Book::start("book_graceful");
@@ -163,10 +163,7 @@ mod graceful {
     }
 
     /// A request that takes seconds, in a thread of its own; under way when this returns.
-    fn ask_slowly(
-        book: &Book,
-        seconds: u64,
-    ) -> std::thread::JoinHandle<Result<String, tine_testkit::Failure>> {
+    fn ask_slowly(book: &Book, seconds: u64) -> JoinHandle<Result<String, Failure>> {
         let (port, path) = (book.port, format!("/slow/{seconds}"));
         let before = book.said("takes its time").len();
         let asked = std::thread::spawn(move || {
@@ -217,7 +214,7 @@ mod graceful {
     fn who_takes_more_than_five_seconds_is_ended_with_code_1() {
         let book = start();
         let asked = ask_slowly(&book, 60);
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         book.program.signal(Signal::INT);
         book.ends_well();
         assert!(began.elapsed() >= Duration::from_secs(5));

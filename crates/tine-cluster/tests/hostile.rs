@@ -346,7 +346,6 @@ fn one_worker_gets_a_thousand_sockets_and_no_more() {
         // Who comes now is served as before.
         let next = scene.probe.fork_server();
         scene.probe.wait(&format!("listening {} ", next.id));
-        scene.probe.kill(next);
         scene.probe.kill(worker);
         scene.finish(48 * MIB);
     }
@@ -379,7 +378,6 @@ fn a_worker_gets_few_sockets_when_the_primary_has_few_descriptors() {
     // There is room for others.
     let next = scene.probe.fork_server();
     scene.probe.wait(&format!("listening {} ", next.id));
-    scene.probe.kill(next);
     scene.probe.kill(worker);
     assert_eq!(scene.probe.lines("accept failed"), [""; 0]);
     scene.finish(16 * MIB);

@@ -149,3 +149,30 @@ fn five_versions_in_a_row_lose_nothing_by_client_address() {
 fn five_versions_in_a_row_lose_nothing_on_one_shared_socket() {
     upgrades_under_load("shared");
 }
+
+#[test]
+fn one_request_to_upgrade_upon_the_other_ends_nobody() {
+    let primary = start("rr", SERVER);
+    until("three listening workers", DEADLINE, || {
+        let said = primary.program.texts(tine_testkit::lines::Stream::Stdout);
+        said.iter().filter(|line| line.contains("listens")).count() == 3
+    });
+    let workers = primary.workers();
+    for round in 1..=20 {
+        // As often as it takes to hit the moment at which the new program has no handler yet.
+        for _ in 0..50 {
+            primary.program.signal(Signal::HUP);
+            std::thread::yield_now();
+        }
+        until("another version", DEADLINE, || {
+            let said = primary.program.texts(tine_testkit::lines::Stream::Stdout);
+            let versions = said.iter().filter(|line| line.starts_with("version "));
+            versions.count() > round
+        });
+        assert!(process::is_alive(primary.program.pid()), "round {round}");
+    }
+    assert_eq!(primary.workers(), workers, "the same processes");
+    primary.program.signal(Signal::TERM);
+    primary.wait_for("the end", |line| line == "all have left");
+    assert!(primary.program.wait_exit(DEADLINE).success());
+}

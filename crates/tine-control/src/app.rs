@@ -13,15 +13,16 @@ mod change;
 mod check;
 #[cfg(feature = "schema")]
 mod schema;
+mod variables;
 pub(crate) mod words;
 
 pub use change::Changes;
 pub use check::{Limits, Problem};
 #[cfg(feature = "schema")]
 pub use schema::schema;
+pub use variables::Variables;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tine_rules::Instances;
@@ -57,10 +58,10 @@ pub struct AppSpec {
 
     /// The variables that were asked for by the process file or the command line. They win over
     /// `inherited_env`. Default: none.
-    pub env: BTreeMap<String, String>,
+    pub env: Variables,
     /// The variables of the shell that started the app, after `filter_env`; this is what
     /// `--update-env` renews. Default: none.
-    pub inherited_env: BTreeMap<String, String>,
+    pub inherited_env: Variables,
     /// Which variables of the shell do not reach the app: `true` all, a string the one of that
     /// name, a list those whose names contain one of its words. Default: `false`.
     pub filter_env: FilterEnv,
@@ -178,8 +179,8 @@ impl Default for AppSpec {
             interpreter: None,
             interpreter_args: Vec::new(),
             cwd: PathBuf::new(),
-            env: BTreeMap::new(),
-            inherited_env: BTreeMap::new(),
+            env: Variables::default(),
+            inherited_env: Variables::default(),
             filter_env: FilterEnv::default(),
             port: None,
             instance_var: DEFAULT_INSTANCE_VAR.to_owned(),
@@ -236,7 +237,7 @@ impl AppSpec {
     /// The environment that every process of the app gets, before what differs among them:
     /// `inherited_env`, over it `env`, over it `PORT` if a port is given.
     #[must_use]
-    pub fn environment(&self) -> BTreeMap<String, String> {
+    pub fn environment(&self) -> Variables {
         let mut all = self.inherited_env.clone();
         all.extend(self.env.clone());
         if let Some(port) = self.port {

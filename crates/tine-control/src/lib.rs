@@ -13,7 +13,7 @@
 //! | [`request`] | what can be asked? |
 //! | [`reply`] | what is answered? |
 //! | [`event`] | what is told to those who subscribed? |
-//! | [`line`] | what lines does a server send? |
+//! | [`mod@line`] | what lines does a server send? |
 //! | [`limits`] | how much, and how long? |
 //! | `client` | how is the daemon asked? Blocking, without a runtime; feature `client` |
 //! | `server` | how are clients heard? On tokio; feature `server` |
@@ -34,7 +34,9 @@ pub mod signal;
 pub mod state;
 pub mod target;
 
-pub use app::{AppSpec, Balance, Changes, ExecMode, FilterEnv, Limits, LogType, Problem};
+pub use app::{
+    AppSpec, Balance, Changes, ExecMode, FilterEnv, Limits, LogType, Problem, Variables,
+};
 pub use event::{Event, Gap, What};
 pub use reply::{Answer, ErrorCode, Failure, Note};
 pub use request::{Ask, Request};

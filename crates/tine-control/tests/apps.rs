@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use tine_control::{AppSpec, Balance, ExecMode, FilterEnv, Limits, LogType};
+use tine_control::{AppSpec, Balance, Changes, ExecMode, FilterEnv, Limits, LogType, Variables};
 use tine_rules::Instances;
 
 fn web() -> AppSpec {
@@ -16,6 +16,10 @@ fn web() -> AppSpec {
 fn read(json: Value) -> Result<AppSpec, serde_json::Error> {
     // Through text, as it comes.
     serde_json::from_str(&json.to_string())
+}
+
+fn as_changes(json: Value) -> Changes {
+    serde_json::from_value(json).unwrap()
 }
 
 fn fields_with_problems(app: &AppSpec) -> Vec<String> {
@@ -294,7 +298,7 @@ fn changes_are_made_field_by_field() {
         "max_restarts": null,
         "kill_timeout": 0,
     });
-    let changed = app.changed(changes.as_object().unwrap()).unwrap();
+    let changed = app.changed(&as_changes(changes)).unwrap();
     assert_eq!(changed.env.get("A"), None);
     assert_eq!(changed.env["B"], "2");
     assert_eq!(changed.env["C"], "3");
@@ -308,7 +312,7 @@ fn changes_are_made_field_by_field() {
 #[test]
 fn changes_that_are_wrong_are_named_and_change_nothing() {
     let problems = |changes: Value| -> Vec<String> {
-        let problems = web().changed(changes.as_object().unwrap()).unwrap_err();
+        let problems = web().changed(&as_changes(changes)).unwrap_err();
         problems.into_iter().map(|problem| problem.field).collect()
     };
     assert_eq!(
@@ -318,7 +322,7 @@ fn changes_that_are_wrong_are_named_and_change_nothing() {
     assert_eq!(problems(json!({"script": "app.js"})), ["script"]);
     assert_eq!(problems(json!({"name": null})), ["name"]);
     let refused = web()
-        .changed(json!({"watch": true}).as_object().unwrap())
+        .changed(&as_changes(json!({"watch": true})))
         .unwrap_err();
     assert!(refused[0].hint.contains("not there yet"), "{refused:?}");
 }
@@ -348,8 +352,8 @@ fn path() -> impl Strategy<Value = PathBuf> {
     word().prop_map(|word| PathBuf::from(format!("/{word}")))
 }
 
-fn variables() -> impl Strategy<Value = BTreeMap<String, String>> {
-    prop::collection::btree_map(word(), word(), 0..4)
+fn variables() -> impl Strategy<Value = Variables> {
+    prop::collection::btree_map(word(), word(), 0..4).prop_map(Variables)
 }
 
 fn time() -> impl Strategy<Value = Duration> {
@@ -493,9 +497,29 @@ proptest! {
                 now.entry(name.clone()).or_insert(Value::Null);
             }
         }
-        match from.changed(changes) {
+        match from.changed(&changes.clone().into()) {
             Ok(changed) => prop_assert_eq!(changed, to),
             Err(problems) => prop_assert_eq!(problems, to.check()),
         }
     }
+}
+
+#[test]
+fn values_of_variables_are_not_in_what_is_logged() {
+    let mut app = web();
+    app.env.insert("TOKEN".to_owned(), "hunter2".to_owned());
+    let changes = as_changes(json!({"env": {"TOKEN": "hunter2"}}));
+    let start = tine_control::request::Start {
+        apps: vec![app.clone()],
+        inherited_env: app.env.clone(),
+        ..Default::default()
+    };
+    for text in [
+        format!("{app:?}"),
+        format!("{changes:?}"),
+        format!("{start:#?}"),
+    ] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert!(format!("{app:?}").contains("TOKEN"));
 }

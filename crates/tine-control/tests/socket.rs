@@ -1,7 +1,6 @@
 //! Clients and the server over a real socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-#[allow(dead_code, reason = "not all of it is said here")]
 mod samples;
 mod world;
 

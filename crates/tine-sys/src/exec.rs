@@ -21,19 +21,20 @@ use std::ptr;
 ///   [parent death signal](crate::spawn::Spawn::parent_death_signal) gets it now if the thread that
 ///   started it is not the one that calls this (prctl(2), `PR_SET_PDEATHSIG`); so call
 ///   this from that thread, or start children that are to be kept without it.
-/// - **Signals**: none is blocked in the new image, although the calling thread may block some.
-///   Those this one handles are back to their default, those it ignores stay ignored, except
+/// - **Signals**: those in `blocked` are blocked in the new image, which
+///   [`unblock`]s them when it is ready for them, and no others are, although the calling thread may block
+///   some. Those this one handles are back to their default, those it ignores stay ignored, except
 ///   SIGPIPE, which is back to its default, as for [`spawn`](crate::spawn::spawn). A signal that is
 ///   pending stays so until the mask is emptied, just before: then it has the effect that it has
 ///   in this image.
 /// - **Other callers of this**: two threads must not call this at once. One wins, but the SIGPIPE
 ///   action of the loser is not defined.
 #[must_use = "it has failed if it returns"]
-pub fn replace(program: &CStr, argv: &[CString], env: &[CString]) -> io::Error {
+pub fn replace(program: &CStr, argv: &[CString], env: &[CString], blocked: &[c_int]) -> io::Error {
     let argv = pointers(argv);
     let env = pointers(env);
     let pipe = PipeSignalReset::new();
-    let mask = MaskEmptied::new();
+    let mask = MaskReplaced::new(blocked);
     // SAFETY: a C string and two null-terminated arrays of C strings, all alive.
     unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), env.as_ptr()) };
     let error = io::Error::last_os_error();
@@ -90,26 +91,43 @@ fn pipe_action(new: Option<&libc::sigaction>) -> Option<libc::sigaction> {
     (result == 0).then_some(unsafe { old.assume_init() })
 }
 
-/// No signal of this thread is blocked while this lives.
-struct MaskEmptied {
+/// From now on these signals are not blocked in the calling thread: what [`replace`] has blocked for
+/// this image.
+pub fn unblock(signals: &[c_int]) {
+    let set = set_of(signals);
+    // SAFETY: reads a live set; the old one is not asked for. This thread only.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()) };
+}
+
+/// A number that is no signal is left out.
+fn set_of(signals: &[c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: writes into the set.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in signals {
+        // SAFETY: a set that was made empty.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), *signal) };
+    }
+    // SAFETY: was made empty above.
+    unsafe { set.assume_init() }
+}
+
+/// Only some signals of this thread are blocked while this lives.
+struct MaskReplaced {
     before: libc::sigset_t,
 }
 
-impl MaskEmptied {
-    fn new() -> Self {
-        let mut empty = MaybeUninit::<libc::sigset_t>::zeroed();
-        // SAFETY: writes into the set.
-        unsafe { libc::sigemptyset(empty.as_mut_ptr()) };
-        let mut before = empty;
-        // SAFETY: a set that was made empty, and another that is overwritten; this thread only.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, empty.as_ptr(), before.as_mut_ptr()) };
-        // SAFETY: was made empty above, whatever the call has written since.
-        let before = unsafe { before.assume_init() };
+impl MaskReplaced {
+    fn new(blocked: &[c_int]) -> Self {
+        let set = set_of(blocked);
+        let mut before = set;
+        // SAFETY: reads a live set and overwrites another; this thread only.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &set, &mut before) };
         Self { before }
     }
 }
 
-impl Drop for MaskEmptied {
+impl Drop for MaskReplaced {
     fn drop(&mut self) {
         // SAFETY: reads a live set; the old one is not asked for.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };

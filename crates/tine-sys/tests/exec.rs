@@ -98,6 +98,7 @@ fn becomes_cat() {
         c"/bin/cat",
         &[c("cat"), c("/proc/self/status")],
         &[c("A=1")],
+        &[libc::SIGHUP],
     );
     panic!("{failed}");
 }
@@ -106,7 +107,7 @@ fn signals() {
     let (status, ended) = output(&in_role("becomes_cat"));
     assert_eq!(ended, SUCCESS);
     assert!(status.starts_with("Name:\tcat\n"), "{status}");
-    assert_eq!(mask(&status, "SigBlk:"), 0);
+    assert_eq!(mask(&status, "SigBlk:"), bit(libc::SIGHUP), "as asked");
     assert_eq!(mask(&status, "SigCgt:"), 0);
     let ignored = mask(&status, "SigIgn:");
     assert_eq!(ignored & bit(libc::SIGPIPE), 0, "back to default");
@@ -120,7 +121,7 @@ fn signals() {
 fn fails_and_goes_on() {
     unusual_signals();
     let before = status();
-    let failed = replace(c"/nonexistent/program", &[c("program")], &[]);
+    let failed = replace(c"/nonexistent/program", &[c("program")], &[], &[]);
     let after = status();
     for label in ["SigBlk:", "SigCgt:", "SigIgn:"] {
         assert_eq!(mask(&before, label), mask(&after, label), "{label}");
@@ -162,7 +163,7 @@ fn predecessor() {
             c(&format!("{ROLE}=successor")),
             c(&format!("{KEPT}={} {stays}", numbers.join(" "))),
         ];
-        replace(&own_image(), &[c("successor")], &env)
+        replace(&own_image(), &[c("successor")], &env, &[])
     });
     panic!("{}", other.join().unwrap());
 }
@@ -296,7 +297,7 @@ fn turns_before() {
         c(&format!("{ROLE}=turns_on")),
         c(&format!("{KEPT}={numbers}")),
     ];
-    panic!("{}", replace(&own_image(), &[c("turns_on")], &env));
+    panic!("{}", replace(&own_image(), &[c("turns_on")], &env, &[]));
 }
 
 fn turns_after() {

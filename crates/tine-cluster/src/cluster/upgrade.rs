@@ -13,7 +13,7 @@ use crate::handle::Handle;
 use crate::message::Message;
 use crate::primary::{self, ListeningAddress, Luggage, Seat, Unpacked, WorkerId, broken};
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::env;
@@ -38,6 +38,14 @@ pub(super) const VARIABLE: &str = "TINE_CLUSTER_HANDOVER";
 /// The memory file, and how the kernel shows it (memfd_create(2)).
 const NAME: &str = "tine-cluster";
 const MEMORY_FILE: &str = "/memfd:tine-cluster (deleted)";
+
+/// Signals that ask a program to be upgraded or to reopen something: whoever sends one a second time
+/// does not mean to end a program that has not come to handle it yet.
+const UPGRADING: [i32; 3] = [
+    Signal::HUP.as_raw(),
+    Signal::USR1.as_raw(),
+    Signal::USR2.as_raw(),
+];
 
 /// The program that takes the place of this one. Default: the same file, which may have been
 /// replaced meanwhile, with the same arguments and environment.
@@ -185,6 +193,9 @@ impl Cluster {
     /// the events that this one did not take. No connection is refused or lost, no message either.
     /// How connections are shared stays as it was; the other settings are the new program's.
     ///
+    /// SIGHUP, SIGUSR1 and SIGUSR2 are blocked from here until the new program starts its cluster, so
+    /// that a second one does not end a program that has no handler yet: install handlers first.
+    ///
     /// What the old program has in its memory is lost, as by `exec` in a shell: futures end
     /// without resolving, buffers are not flushed, other threads stop where they are. Pipes to
     /// workers that were taken ([`take_stdout`](WorkerProcess::take_stdout)) close, which
@@ -230,7 +241,7 @@ impl Cluster {
             kept = kept.and_then(|()| inherited::keep_over_exec(fd, true));
         }
         let error = match kept {
-            Ok(()) => tine_sys::exec::replace(&path, &argv, &environment),
+            Ok(()) => tine_sys::exec::replace(&path, &argv, &environment, &UPGRADING),
             Err(error) => error,
         };
         for fd in all() {
@@ -396,6 +407,7 @@ impl State {
         if let Some(inner) = &mut self.inner {
             inner.take_over(document.primary, &mut unpacked)?;
         }
+        tine_sys::exec::unblock(&UPGRADING);
         self.inspected = document.inspected;
         self.upgraded = true;
         for (name, place) in document.kept {

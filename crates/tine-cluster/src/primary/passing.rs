@@ -122,7 +122,9 @@ impl Passing {
     }
 
     fn count(&mut self, now: Millis) {
-        let Some(listener) = &self.listener else { return };
+        let Some(listener) = &self.listener else {
+            return;
+        };
         let began = Instant::now();
         let counted = self.holders.count(listener.as_fd(), &mut self.rotation);
         let cost = began.elapsed();

@@ -54,12 +54,14 @@ impl Probe {
         command.env("PATH", path);
         command.envs(environment.iter().copied());
         let (reader, writer) = std::io::pipe().unwrap();
-        Self {
+        let probe = Self {
             program: Program::start_with_stdin("primary", command, reader.into()),
             port: ports::free_tcp(),
             input: RefCell::new(writer),
             server: script("server.js", SERVER),
-        }
+        };
+        probe.wait("version 1, ");
+        probe
     }
 
     /// The same with so many workers that listen, all of whose news has come.

@@ -1,11 +1,43 @@
 //! What does an app look like after some of its fields were changed?
 
 use super::{AppSpec, Problem};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 /// Fields of an app with their new values, by name. `null` brings a field back to its default;
 /// within `env` and `inherited_env` each variable is changed by itself, and `null` removes it.
-pub type Changes = Map<String, Value>;
+/// `Debug` shows the names of the fields alone: variables and arguments often hold secrets.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Changes(pub Map<String, Value>);
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Deref for Changes {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Changes {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl From<Map<String, Value>> for Changes {
+    fn from(map: Map<String, Value>) -> Self {
+        Changes(map)
+    }
+}
 
 impl AppSpec {
     /// This app with changed fields.
@@ -17,7 +49,7 @@ impl AppSpec {
         let known = fields(&defaults);
         let mut app = self.clone();
         let mut problems = Vec::new();
-        for (field, value) in changes {
+        for (field, value) in &changes.0 {
             if !known.contains_key(field) {
                 problems.push(Problem {
                     field: field.clone(),

@@ -1,5 +1,6 @@
 //! What comes back when all went well?
 
+use crate::app::Variables;
 use crate::state::{AppInfo, ExitInfo, ProcessInfo, Who};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -131,7 +132,7 @@ pub struct Described {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Every variable, as it was given to the process.
-    pub env: BTreeMap<String, String>,
+    pub env: Variables,
 }
 
 /// The list was frozen.

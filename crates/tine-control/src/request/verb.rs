@@ -1,14 +1,10 @@
 //! What does each verb need to know?
 
-use crate::app::{AppSpec, Changes};
+use crate::app::{AppSpec, Changes, Variables};
 use crate::target::Target;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::BTreeMap;
 use std::fmt;
-
-/// The environment variables of a shell.
-pub type Shell = BTreeMap<String, String>;
 
 fn yes() -> bool {
     true
@@ -20,6 +16,14 @@ fn is_true(it: &bool) -> bool {
 
 fn is_false(it: &bool) -> bool {
     !it
+}
+
+fn no_changes(it: &Changes) -> bool {
+    it.is_empty()
+}
+
+fn no_variables(it: &Variables) -> bool {
+    it.is_empty()
 }
 
 /// The verbs that need to know nothing.
@@ -63,8 +67,8 @@ pub struct Start {
     pub if_present: IfPresent,
     /// The variables of the caller's shell. They are taken into the `inherited_env` of each of
     /// `apps`, less what its `filter_env` keeps from it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub inherited_env: Shell,
+    #[serde(default, skip_serializing_if = "no_variables")]
+    pub inherited_env: Variables,
     /// Whether the answer waits until all are up or have failed; else it says only that they will
     /// be started.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
@@ -78,7 +82,7 @@ impl Default for Start {
             apps: Vec::new(),
             target: None,
             if_present: IfPresent::default(),
-            inherited_env: Shell::new(),
+            inherited_env: Variables::default(),
             wait: true,
         }
     }
@@ -125,12 +129,12 @@ pub struct Restart {
     /// Which ones.
     pub target: Target,
     /// Fields of their apps that are changed by the way.
-    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    #[serde(default, skip_serializing_if = "no_changes")]
     pub changes: Changes,
     /// The variables of the caller's shell, to be merged over those that the apps inherited
     /// (`--update-env`); none: these stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inherited_env: Option<Shell>,
+    pub inherited_env: Option<Variables>,
     /// How many processes are restarted at the same time; none: as the daemon thinks best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
@@ -146,12 +150,12 @@ pub struct Reload {
     /// Which ones.
     pub target: Target,
     /// Fields of their apps that are changed by the way.
-    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    #[serde(default, skip_serializing_if = "no_changes")]
     pub changes: Changes,
     /// The variables of the caller's shell, to be merged over those that the apps inherited
     /// (`--update-env`); none: these stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inherited_env: Option<Shell>,
+    pub inherited_env: Option<Variables>,
     /// How many processes are replaced at the same time; none: as the daemon thinks best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,

@@ -84,18 +84,18 @@ pub(crate) fn waiting_process() -> ProcessInfo {
 
 pub(crate) fn app() -> AppSpec {
     AppSpec {
-        env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
+        env: [("A", "1")].into_iter().collect(),
         ..AppSpec::new("web", "/srv/web/app.js", "/srv/web")
     }
 }
 
 fn changes() -> Changes {
     let changes = serde_json::json!({"args": ["x"], "env": {"A": null}});
-    changes.as_object().unwrap().clone()
+    changes.as_object().unwrap().clone().into()
 }
 
-fn shell() -> BTreeMap<String, String> {
-    BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())])
+fn shell() -> Variables {
+    [("PATH", "/bin")].into_iter().collect()
 }
 
 /// At least one request of every verb, with and without what may be left out.
@@ -128,7 +128,7 @@ pub(crate) fn requests() -> Vec<Request> {
         .into(),
         Restart {
             target: Target::All,
-            changes: Changes::new(),
+            changes: Changes::default(),
             inherited_env: None,
             parallel: None,
             wait: true,
@@ -137,7 +137,7 @@ pub(crate) fn requests() -> Vec<Request> {
         Reload {
             target: Target::Namespace("shop".to_owned()),
             changes: changes(),
-            inherited_env: Some(BTreeMap::new()),
+            inherited_env: Some(Variables::default()),
             parallel: None,
             force: true,
             wait: true,
@@ -267,8 +267,11 @@ pub(crate) fn answer_to(word: &str) -> Answer {
         }
         .into(),
         "clear_dump" | "attach" | "logs" | "kill" | "set" | "unset" | "cancel" => Done {}.into(),
-        "get" | "conf" => Settings { settings: shell() }.into(),
-        "report" => Reported { facts: shell() }.into(),
+        "get" | "conf" => Settings {
+            settings: shell().0,
+        }
+        .into(),
+        "report" => Reported { facts: shell().0 }.into(),
         "subscribe" => Subscribed { next: 42 }.into(),
         other => panic!("there is no sample of an answer to {other}"),
     }

@@ -91,7 +91,11 @@ impl RoundRobin {
     /// What [`Self::into_descriptors`] gives, to look at while it goes on being used here.
     #[must_use]
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
-        [self.live.as_fd(), self.sockets.as_fd(), self.program.as_fd()]
+        [
+            self.live.as_fd(),
+            self.sockets.as_fd(),
+            self.program.as_fd(),
+        ]
     }
 
     /// The same group's turns as before, from what [`Self::into_descriptors`] gave in the image
