@@ -22,7 +22,14 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
         .to_str()
         .ok_or("the target folder's name is not UTF-8")?;
     let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let test = [&["test", "--workspace", "--no-fail-fast"], &given[..]].concat();
+    let test = [
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        "tine-cluster/axum",
+    ];
+    let test = [&test[..], &given[..]].concat();
     step("cargo", &test, &[("TINE_BIN", binary)])
 }
 

@@ -279,7 +279,7 @@ fn orphans_are_reaped_and_told() {
     let keeper = Keeper::start();
     let mut brain = keeper.brain();
     let (wait, go) = pipe();
-    brain.shell(
+    let _parent = brain.shell(
         "parent",
         "(read line <&4; exit 7) 4<&3 & exit 1",
         &[(wait.as_fd(), 3)],
@@ -398,7 +398,12 @@ fn an_idle_keeper_sleeps() {
 }
 
 fn what_starts_is_ordinary() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let current = Some(256);
+    setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
     let keeper = Keeper::start();
+    setrlimit(Resource::Nofile, before).unwrap();
     let mut brain = keeper.brain();
     let (from, stdout) = pipe();
     let script = "ulimit -Sn; cat /proc/self/oom_score_adj; ls /proc/$$/fd | tr '\\n' ' '";
@@ -406,22 +411,41 @@ fn what_starts_is_ordinary() {
     drop(stdout);
     let mut text = String::new();
     File::from(from).read_to_string(&mut text).unwrap();
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.map_or("unlimited".into(), |limit| limit.to_string());
     let score = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[..2], [limit.as_str(), score.trim()]);
+    assert_eq!(lines[..2], ["256", score.trim()]);
     let numbers: Vec<&str> = lines[2].split_ascii_whitespace().collect();
     assert_eq!(numbers, ["0", "1", "2"]);
     let path = format!("/proc/{}", keeper.child.pid.as_raw_pid());
     let own = std::fs::read_to_string(format!("{path}/oom_score_adj")).unwrap();
-    if rustix::process::geteuid().is_root() {
-        assert_eq!(own.trim(), "-500");
-    }
+    let status = std::fs::read_to_string(format!("{path}/status")).unwrap();
+    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let rights = u64::from_str_radix(rights.unwrap().trim(), 16).unwrap();
+    // CAP_SYS_RESOURCE (capabilities(7)): whether it may.
+    let permitted = rights >> 24 & 1 == 1;
+    assert_eq!(own.trim(), if permitted { "-500" } else { score.trim() });
     for number in 0..3 {
         let file = std::fs::read_link(format!("{path}/fd/{number}")).unwrap();
         assert_eq!(file.to_str(), Some("/dev/null"));
     }
+
+    // More than that limit allows: it is raised for the keeper alone.
+    let null = File::open("/dev/null").unwrap();
+    for number in 0..300 {
+        let name = format!("fd:{number}");
+        brain
+            .client
+            .put(&[(&name, null.as_fd())], PATIENCE)
+            .unwrap();
+    }
+    let (stdin, to) = pipe();
+    let (from, stdout) = pipe();
+    let fds = [(stdin.as_fd(), 0), (stdout.as_fd(), 1)];
+    let _child = brain.shell("another", "read line; ulimit -Sn", &fds);
+    drop((stdout, to));
+    let mut text = String::new();
+    File::from(from).read_to_string(&mut text).unwrap();
+    assert_eq!(text.trim(), "256");
 }
 
 fn the_end_by_agreement() {

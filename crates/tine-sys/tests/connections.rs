@@ -17,7 +17,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tine_sys::connections::{Connection, cookie, open_at_listener, open_on_port};
+use tine_sys::connections::{Connection, cookie, open_at_listener, open_on_port, unread_at};
 use tine_sys::socket::{TcpOptions, listen, tcp_bind};
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -208,4 +208,47 @@ fn what_is_no_socket_has_no_cookie() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let error = cookie(file.as_fd()).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
+}
+
+#[test]
+fn a_connection_is_unread_until_its_first_byte_is_read() {
+    use std::io::{Read, Write};
+    for address in [
+        SocketAddr::from((LOOPBACK, 0)),
+        (Ipv6Addr::LOCALHOST, 0).into(),
+    ] {
+        let (listener, port) = listener(address);
+        let mut client = TcpStream::connect((address.ip(), port)).unwrap();
+        let unread = || unread_at(&[port]).unwrap();
+        assert_eq!(unread(), 0, "it waits to be accepted");
+        let (mut server, _) = listener.accept().unwrap();
+        assert_eq!(unread(), 1, "nothing has come");
+        assert_eq!(unread_at(&[]).unwrap(), 0);
+        client.write_all(b"hello").unwrap();
+        until("five bytes", || {
+            rustix::io::ioctl_fionread(&server).unwrap() == 5
+        });
+        assert_eq!(unread(), 1, "five bytes wait");
+        server.read_exact(&mut [0; 1]).unwrap();
+        assert_eq!(unread(), 0, "one was read");
+        client.write_all(b"again").unwrap();
+        until("nine bytes", || {
+            rustix::io::ioctl_fionread(&server).unwrap() == 9
+        });
+        assert_eq!(unread(), 0, "it has been read from");
+
+        let mut short = TcpStream::connect((address.ip(), port)).unwrap();
+        let (_served, _) = listener.accept().unwrap();
+        short.write_all(b"hello").unwrap();
+        short.shutdown(Shutdown::Write).unwrap();
+        until("its end", || {
+            rustix::io::ioctl_fionread(&_served).unwrap() == 5
+        });
+        assert_eq!(unread(), 1, "its request waits, whatever has ended");
+        let silent = TcpStream::connect((address.ip(), port)).unwrap();
+        let (_silent, _) = listener.accept().unwrap();
+        assert_eq!(unread(), 2);
+        drop(silent);
+        until("the end of the silent one", || unread() == 1);
+    }
 }

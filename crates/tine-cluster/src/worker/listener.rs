@@ -325,7 +325,8 @@ impl<T: Transport> Accepting<T> {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<T::Stream>>> {
         let accepted = self.poll(cx);
-        if accepted.is_pending() && self.open.takes_no_more() {
+        // Not before: tonic shuts its connections down when this ends.
+        if accepted.is_pending() && self.open.has_ended() {
             return Poll::Ready(None);
         }
         let accepted = ready!(accepted);
@@ -334,8 +335,8 @@ impl<T: Transport> Accepting<T> {
 }
 
 impl Open {
-    fn takes_no_more(&self) -> bool {
-        self.shared.lock().takes_no_more()
+    fn has_ended(&self) -> bool {
+        self.shared.lock().has_ended(self.id)
     }
 
     fn why_no_more(&self) -> io::Error {

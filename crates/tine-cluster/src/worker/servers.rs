@@ -203,6 +203,9 @@ impl State {
             Wanted::Udp => ServerId(u64::MAX),
         };
         if let Some(address) = address {
+            if wanted == Wanted::Tcp && !self.ports.contains(&address.port()) {
+                self.ports.push(address.port());
+            }
             query.port = JsScalar::Number(i64::from(address.port()));
         }
         let seq = self.seq();
@@ -220,6 +223,9 @@ impl State {
     /// Puts a connection before its listener, who will answer it. `false` sends it on to another
     /// worker.
     pub(super) fn pass(&mut self, key: &str, fd: OwnedFd, seq: i64) -> bool {
+        if self.takes_no_more() {
+            return false;
+        }
         let mut servers = self.servers.open.iter_mut();
         let Some(server) = servers.find(|server| server.key == key) else {
             return false;
@@ -243,14 +249,20 @@ impl State {
 
     /// The next connection for a listener; it counts as taken from now on.
     pub(super) fn next_connection(&mut self, id: ServerId, cx: &Context<'_>) -> Next {
-        if self.takes_no_more() {
-            return Next::Never;
-        }
+        let takes_no_more = self.takes_no_more();
         let is_gone = self.socket.is_none();
         let mut servers = self.servers.open.iter_mut();
         let Some(server) = servers.find(|server| server.id == id) else {
-            return Next::Closed;
+            return if takes_no_more {
+                Next::Never
+            } else {
+                Next::Closed
+            };
         };
+        if takes_no_more {
+            server.waker = Some(cx.waker().clone());
+            return Next::Never;
+        }
         let Some(Passed { fd, seq }) = server.passed.pop_front() else {
             if is_gone {
                 return Next::Gone;
@@ -263,6 +275,22 @@ impl State {
         };
         self.answer_connection(seq, true);
         Next::Connection(fd)
+    }
+
+    /// What the program has not taken goes to other workers.
+    pub(super) fn give_up_passed(&mut self) {
+        let servers = self.servers.open.iter_mut();
+        let passed: Vec<Passed> = servers.flat_map(|server| server.passed.drain(..)).collect();
+        for Passed { fd, seq } in passed {
+            drop(fd);
+            self.answer_connection(seq, false);
+        }
+    }
+
+    /// Whether no connection comes any more, and nothing is lost by saying so.
+    pub(super) fn has_ended(&self, id: ServerId) -> bool {
+        let is_open = self.servers.open.iter().any(|server| server.id == id);
+        self.takes_no_more() && (self.all_begun || !is_open)
     }
 
     /// Closes one listener: what the program has not taken goes to other workers.

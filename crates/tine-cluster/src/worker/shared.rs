@@ -18,6 +18,8 @@ pub(super) struct Shared {
     /// Why this process is to leave, once it is.
     pub(super) reason: watch::Sender<Option<Reason>>,
     pub(super) closed: watch::Sender<bool>,
+    /// What `Worker::shutdown` waits for.
+    pub(super) all_begun: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -34,6 +36,7 @@ impl Shared {
             runtime,
             reason: watch::Sender::new(None),
             closed: watch::Sender::new(false),
+            all_begun: watch::Sender::new(false),
         })
     }
 

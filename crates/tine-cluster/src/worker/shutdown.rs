@@ -2,8 +2,10 @@
 
 use super::Worker;
 use super::shared::Shared;
+use super::state::State;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Why a worker is to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +44,13 @@ impl Worker {
     /// # }
     /// ```
     ///
+    /// From the moment that there is a reason, [accept](super::Listener::accept) gives no more
+    /// connections: those that wait go to other workers. This resolves when something has been read
+    /// from every TCP connection that was accepted before, after one second at the latest. hyper, and
+    /// so axum, closes connections from which nothing has been read when it shuts down: a client
+    /// that has just connected would get no answer. Linux tells who has been read from; elsewhere
+    /// this resolves at once. On unix sockets the server itself has to take care.
+    ///
     /// For a program that never calls this, a request of the primary to leave closes the listeners
     /// (their `accept` fails), and the end of the primary is a SIGTERM: as a Node worker it does
     /// not outlive its primary.
@@ -50,13 +59,13 @@ impl Worker {
     /// When the tokio runtime of [`from_env`](Self::from_env) has no IO enabled.
     pub fn shutdown(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         if !std::mem::replace(&mut self.shared.lock().shutdown_asked, true) {
-            heed_signals(&self.shared);
+            prepare(&self.shared);
         }
-        let mut reason = self.shared.reason.subscribe();
+        let mut all_begun = self.shared.all_begun.subscribe();
         let shared = self.shared.clone();
         async move {
             // The sender lives as long as `shared`.
-            let _ = reason.wait_for(Option::is_some).await;
+            let _ = all_begun.wait_for(|all| *all).await;
             drop(shared);
         }
     }
@@ -112,21 +121,47 @@ impl Worker {
 }
 
 /// From now on SIGINT and SIGTERM do not end this process, but ask it to leave.
-fn heed_signals(shared: &Arc<Shared>) {
+fn prepare(shared: &Arc<Shared>) {
     use tokio::signal::unix::{SignalKind, signal};
     let _inside = shared.runtime.enter();
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return;
-    };
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     let shared = shared.clone();
     shared.runtime.clone().spawn(async move {
-        let reason = tokio::select! {
-            _ = interrupt.recv() => Reason::Interrupt,
-            _ = terminate.recv() => Reason::Terminate,
+        let mut reason = shared.reason.subscribe();
+        let signalled = async {
+            let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => Reason::Interrupt,
+                _ = terminate.recv() => Reason::Terminate,
+            }
         };
-        shared.with(|state| state.is_to_leave(reason));
+        tokio::select! {
+            reason = signalled => shared.with(|state| state.is_to_leave(reason)),
+            _ = reason.wait_for(Option::is_some) => {}
+        }
+        // If the reason was there before the program asked for it.
+        shared.with(State::give_up_passed);
+        until_all_have_begun(&shared).await;
+        shared.with(State::all_have_begun);
+        shared.all_begun.send_replace(true);
     });
+}
+
+/// A client that has connected and says nothing for so long is idle.
+const SILENCE: Duration = Duration::from_secs(1);
+/// Between two looks: nobody tells when a connection is read from for the first time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+async fn until_all_have_begun(shared: &Shared) {
+    let ports = shared.lock().ports.clone();
+    let unread = || tine_sys::connections::unread_at(&ports).is_ok_and(|unread| unread > 0);
+    let end = Instant::now() + SILENCE;
+    let mut pause = FIRST_PAUSE;
+    while !ports.is_empty() && unread() && Instant::now() < end {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
 }

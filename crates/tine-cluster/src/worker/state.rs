@@ -73,6 +73,10 @@ pub(super) struct State {
     pub(super) reason: Option<Reason>,
     /// A reason has been given, here or by a signal.
     to_leave: bool,
+    /// Nothing is lost any more when the program stops serving: `Worker::shutdown` has resolved.
+    pub(super) all_begun: bool,
+    /// The TCP ports that it has listened on.
+    pub(super) ports: Vec<u16>,
     pub(super) must_end_itself: bool,
 }
 
@@ -103,6 +107,8 @@ impl State {
             wakes: Vec::new(),
             reason: None,
             to_leave: false,
+            all_begun: false,
+            ports: Vec::new(),
             must_end_itself: false,
         };
         if is_cluster_worker {
@@ -353,12 +359,21 @@ impl State {
     pub(super) fn is_to_leave(&mut self, reason: Reason) {
         self.reason.get_or_insert(reason);
         self.to_leave = true;
+        if self.takes_no_more() {
+            self.give_up_passed();
+        }
         self.servers.wake_all(&mut self.wakes);
     }
 
     /// Whether the program has been told to stop accepting, in the way that it has asked for.
     pub(super) fn takes_no_more(&self) -> bool {
         self.to_leave && self.shutdown_asked && self.leaving_by_others()
+    }
+
+    /// The program may stop serving now.
+    pub(super) fn all_have_begun(&mut self) {
+        self.all_begun = true;
+        self.servers.wake_all(&mut self.wakes);
     }
 
     /// On its own wish the listeners are closed, and say so.

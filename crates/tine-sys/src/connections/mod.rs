@@ -6,8 +6,14 @@ mod platform;
 #[cfg(not(target_os = "linux"))]
 #[path = "other.rs"]
 mod platform;
+#[cfg(target_os = "linux")]
+mod unread;
 
+#[cfg(not(target_os = "linux"))]
+pub use platform::unread_at;
 pub use platform::{cookie, open_at_listener, open_on_port};
+#[cfg(target_os = "linux")]
+pub use unread::unread_at;
 
 /// A TCP connection that is not over for the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
