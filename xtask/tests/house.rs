@@ -51,6 +51,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("tine-sys", &[]),
         ("tine-logs", &["tine-sys"]),
         ("tine-control", &["tine-rules"]),
+        ("tine-keeper", &["tine-sys"]),
         ("tine-cluster", &["tine-rules", "tine-ipc", "tine-sys"]),
         (
             "tine-daemon",

@@ -103,7 +103,7 @@ impl Default for Ending {
 
 impl Ending {
     /// No more connections are accepted and no more requests read; what has been said to clients
-    /// is delivered, for at most [`LAST_WORDS`](crate::limits::LAST_WORDS).
+    /// is delivered, for at most [`LAST_WORDS`].
     pub fn end(&self) {
         self.0.send_replace(true);
     }

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 use tine_sys::Pid;
+use tine_sys::inherited::keep_over_exec;
 use tine_sys::reap::{ExitStatus, peek_any, wait_pid};
 use tine_sys::spawn::Spawn;
 
@@ -72,7 +73,7 @@ const AT_ONCE: usize = 64;
 const LAST_WORDS: usize = 1_024;
 /// How long a brain that has closed its connection may take to end.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// When to try again to pass a descriptor after `ETOOMANYREFS`.
+/// When to try again to say something after a shortage.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Is the keeper until there is no reason left to be one. Call this in a process of its own that
@@ -138,6 +139,8 @@ impl Keeper {
         let prepared = (|| {
             let ended = signals(&[SIGCHLD])?;
             let asked_to_end = signals(&[SIGTERM, SIGINT])?;
+            // It is this process's own, and given to brains by duplicates.
+            keep_over_exec(options.log.as_fd(), false)?;
             Ok((ended, asked_to_end, Standing::take()?))
         })();
         let (ended, asked_to_end, standing) = match prepared {
@@ -281,7 +284,7 @@ impl Keeper {
                         fds.push(PollFd::new(&link.socket, PollFlags::OUT));
                     }
                     // It would be writable all the time.
-                    (Some(_), Hindrance::TooManyUnderWay) => sooner(now + RETRY),
+                    (Some(_), Hindrance::Shortage) => sooner(now + RETRY),
                     (Some(link), Hindrance::Nothing) => {
                         fds.push(PollFd::new(&link.socket, PollFlags::IN));
                     }
@@ -374,8 +377,11 @@ impl Keeper {
             self.restarts.wait_after(lived)
         };
         self.say(format_args!(
-            "the brain ended after {lived:.1?} with {status}; again in {wait:?}"
+            "the brain ended after {lived:.1?} with {status}"
         ));
+        if wait > Duration::ZERO {
+            self.say(format_args!("it is started again in {wait:?}"));
+        }
         self.brain = Brain::Waiting {
             until: Instant::now() + wait,
         };

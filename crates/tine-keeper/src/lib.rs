@@ -15,6 +15,7 @@ mod keeper;
 mod link;
 mod order;
 mod packet;
+mod program;
 mod restart;
 mod serve;
 mod standing;

@@ -51,9 +51,9 @@ pub(crate) enum Hindrance {
     Nothing,
     /// The brain has to read first.
     Full,
-    /// Too many descriptors of this user are under way (unix(7), `ETOOMANYREFS`). No event tells
-    /// when that is over.
-    TooManyUnderWay,
+    /// Too many descriptors of this user are under way (unix(7), `ETOOMANYREFS`), or memory is
+    /// short. No event tells when that is over.
+    Shortage,
 }
 
 impl Link {
@@ -133,8 +133,10 @@ impl Link {
             };
             match said {
                 Ok(()) => {}
-                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => return Hindrance::Full,
-                Err(Errno::TOOMANYREFS) => return Hindrance::TooManyUnderWay,
+                Err(Errno::AGAIN) => return Hindrance::Full,
+                Err(Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM) => {
+                    return Hindrance::Shortage;
+                }
                 Err(_) => self.deaf = true,
             }
         }

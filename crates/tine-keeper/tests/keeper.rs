@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     if let Some(code) = common::role() {
         return code;
     }
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 13] = [
         ("thirty_brains_lose_nothing", thirty_brains_lose_nothing),
         ("what_does_not_start_is_told", what_does_not_start_is_told),
         ("nonsense_is_refused", nonsense_is_refused),
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             "a_brain_that_hangs_up_is_ended",
             a_brain_that_hangs_up_is_ended,
         ),
+        ("a_full_keeper_still_works", a_full_keeper_still_works),
         ("an_idle_keeper_sleeps", an_idle_keeper_sleeps),
         ("what_starts_is_ordinary", what_starts_is_ordinary),
         ("the_end_by_agreement", the_end_by_agreement),
@@ -379,6 +380,53 @@ fn a_brain_that_hangs_up_is_ended() {
     let next = keeper.brain();
     assert_ne!(next.pid, pid);
     assert!(keeper.log().contains("SIGKILL"), "{}", keeper.log());
+
+    // An empty packet means the same.
+    let flags = rustix::net::SendFlags::empty();
+    rustix::net::send(&next.client, b"", flags).unwrap();
+    assert_ne!(keeper.brain().pid, next.pid);
+}
+
+fn a_full_keeper_still_works() {
+    let keeper = Keeper::limited(300);
+    let mut brain = keeper.brain();
+    let null = File::open("/dev/null").unwrap();
+    let mut held = 0;
+    let refused = loop {
+        let name = format!("fd:{held}");
+        match brain.client.put(&[(&name, null.as_fd())], PATIENCE) {
+            Ok(()) => held += 1,
+            Err(refused) => break refused,
+        }
+        assert!(held < 300);
+    };
+    assert!(matches!(refused, ClientError::Refused { .. }), "{refused}");
+    let state = brain.client.put_state("k", b"more", PATIENCE);
+    assert!(
+        matches!(state, Err(ClientError::Refused { .. })),
+        "{state:?}"
+    );
+    // In place of another it may be.
+    brain
+        .client
+        .put(&[("fd:0", null.as_fd())], PATIENCE)
+        .unwrap();
+    for _ in 0..3 {
+        brain.kill();
+        brain = keeper.brain();
+        assert_eq!(brain.client.list(PATIENCE).unwrap().descriptors.len(), held);
+    }
+    let (stdin, to) = pipe();
+    let _many: Vec<Ends> = (0..50)
+        .map(|number| brain.shell(&format!("p{number}"), "read line", &[(stdin.as_fd(), 0)]))
+        .collect();
+    let all = brain.client.list(PATIENCE).unwrap();
+    assert!(all.processes.iter().all(|process| process.pidfd.is_some()));
+    assert_eq!(all.processes.len(), 50);
+    drop((stdin, to));
+    for _ in 0..50 {
+        assert!(matches!(brain.event(), Event::Exit(_)));
+    }
 }
 
 fn an_idle_keeper_sleeps() {
@@ -526,7 +574,8 @@ fn numbers() {
         brain.client.spawn(&cat, PATIENCE).unwrap();
         samples[0].push(began.elapsed());
         if number < 300 {
-            let mut direct = tine_sys::spawn::Spawn::new(c("/bin/true"));
+            let mut direct = tine_sys::spawn::Spawn::new(c("/bin/cat"));
+            direct.env = cat.env.clone();
             direct.fds = vec![(null.as_fd(), 0), (null.as_fd(), 1)];
             let began = Instant::now();
             let child = tine_sys::spawn::spawn(&direct).unwrap();

@@ -16,6 +16,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tempfile::TempDir;
 use tine_keeper::client::{Client, Event, Program};
 use tine_keeper::protocol::{CHANNEL, Request};
@@ -30,6 +31,7 @@ const ROLE: &str = "TINE_KEEPER_TEST_ROLE";
 const MEETING: &str = "TINE_KEEPER_TEST_MEETING";
 const SHORT_LIFE: &str = "TINE_KEEPER_TEST_SHORT_LIFE";
 const WITHIN: &str = "TINE_KEEPER_TEST_WITHIN";
+const LIMIT: &str = "TINE_KEEPER_TEST_LIMIT";
 const BRAIN: &str = "TINE_KEEPER_TEST_BRAIN";
 
 pub(crate) fn c(text: &str) -> CString {
@@ -52,6 +54,14 @@ pub(crate) fn role() -> Option<ExitCode> {
             let mut options = Options::new(program, log.unwrap().into());
             options.restart.short_life = milliseconds(SHORT_LIFE);
             options.terminate_within = milliseconds(WITHIN);
+            if let Ok(limit) = std::env::var(LIMIT) {
+                let limit = limit.parse().ok();
+                let limit = Rlimit {
+                    current: limit,
+                    maximum: limit,
+                };
+                setrlimit(Resource::Nofile, limit).unwrap();
+            }
             Some(tine_keeper::run(options))
         }
         "brain" => Some(brain()),
@@ -123,19 +133,36 @@ impl Keeper {
     }
 
     pub(crate) fn with(brain: &str, short_life: Duration, within: Duration) -> Self {
+        Self::with_environment(brain, short_life, within, &[])
+    }
+
+    /// One that may have so many descriptors open.
+    pub(crate) fn limited(limit: usize) -> Self {
+        let limit = c(&format!("{LIMIT}={limit}"));
+        Self::with_environment("brain", Duration::ZERO, PATIENCE, &[limit])
+    }
+
+    fn with_environment(
+        brain: &str,
+        short_life: Duration,
+        within: Duration,
+        more: &[CString],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("meeting");
         let meeting = UnixListener::bind(&path).unwrap();
         let path = path.to_str().unwrap();
         File::create(format!("{path}.log")).unwrap();
+        let mut env = vec![
+            c(&format!("{ROLE}=keeper")),
+            c(&format!("{MEETING}={path}")),
+            c(&format!("{BRAIN}={brain}")),
+            c(&format!("{SHORT_LIFE}={}", short_life.as_millis())),
+            c(&format!("{WITHIN}={}", within.as_millis())),
+        ];
+        env.extend_from_slice(more);
         let child = spawn(&Spawn {
-            env: vec![
-                c(&format!("{ROLE}=keeper")),
-                c(&format!("{MEETING}={path}")),
-                c(&format!("{BRAIN}={brain}")),
-                c(&format!("{SHORT_LIFE}={}", short_life.as_millis())),
-                c(&format!("{WITHIN}={}", within.as_millis())),
-            ],
+            env,
             new_session: true,
             ..Spawn::new(own_image())
         });
