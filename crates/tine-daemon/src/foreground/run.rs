@@ -9,11 +9,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use tine_cluster::ExitStatus;
 use tine_cluster::primary::{
     Event as ClusterEvent, ForkError, ListeningAddress, Policy, Primary, Seat, Settings, Sharing,
     WorkerId,
 };
-use tine_cluster::ExitStatus;
 use tine_rules::{Action, App, Event, Millis, Notice, Outcome};
 use tine_sys::spawn::SpawnError;
 use tokio::signal::unix::{SignalKind, signal};
