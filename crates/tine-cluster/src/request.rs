@@ -16,16 +16,20 @@
 //!
 //! A reply to a number that nobody waits for is an ordinary message.
 
+use memchr::memmem::Finder;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 use tine_ipc::{Body, BodyError, Serialization};
 
 /// The number of a request, to answer it with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub(crate) u64);
 
-const REQUEST: &[u8] = b"tine:request";
-const REPLY: &[u8] = b"tine:reply";
+/// Looks for a word that every request, or every reply, contains.
+type Word = LazyLock<Finder<'static>>;
+static REQUEST: Word = LazyLock::new(|| Finder::new("tine:request"));
+static REPLY: Word = LazyLock::new(|| Finder::new("tine:reply"));
 
 #[derive(Serialize)]
 struct Request<'a, T: ?Sized> {
@@ -97,7 +101,7 @@ pub(crate) fn refuse(
 
 /// The number of a message that is a request.
 pub(crate) fn number_of(body: &Body) -> Option<RequestId> {
-    if !mentions(body, REQUEST) {
+    if !mentions(body, &REQUEST) {
         return None;
     }
     let head: RequestNumber = body.read().ok()?;
@@ -106,7 +110,7 @@ pub(crate) fn number_of(body: &Body) -> Option<RequestId> {
 
 /// What a message that is a reply answers, and the words of a refusal.
 pub(crate) fn reply_of(body: &Body) -> Option<(u64, Option<String>)> {
-    if !mentions(body, REPLY) {
+    if !mentions(body, &REPLY) {
         return None;
     }
     let head: ReplyHead = body.read().ok()?;
@@ -119,6 +123,6 @@ pub(crate) fn value_of<T: DeserializeOwned>(body: &Body) -> Result<T, BodyError>
 }
 
 /// Whether it can be one at all: no message of another kind is to be parsed for nothing.
-fn mentions(body: &Body, word: &[u8]) -> bool {
-    memchr::memmem::find(body.as_bytes(), word).is_some()
+fn mentions(body: &Body, word: &Finder<'_>) -> bool {
+    word.find(body.as_bytes()).is_some()
 }

@@ -34,6 +34,8 @@ const JOIN: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     segments: VecDeque<Segment>,
+    /// The memory of a segment that is written, for the next one. Empty.
+    spare: Vec<u8>,
     /// Bytes not yet written.
     unwritten: usize,
     /// Bytes ever queued.
@@ -58,7 +60,11 @@ impl Queue {
                 }
                 self.count(length)
             }
-            _ => self.push(parts.concat(), None),
+            _ => {
+                let mut bytes = std::mem::take(&mut self.spare);
+                parts.iter().for_each(|part| bytes.extend_from_slice(part));
+                self.push(bytes, None)
+            }
         }
     }
 
@@ -115,7 +121,12 @@ impl Queue {
         self.unwritten -= count;
         if segment.written == segment.bytes.len() {
             self.answers -= segment.answers;
-            self.segments.pop_front();
+            if let Some(Segment { mut bytes, .. }) = self.segments.pop_front()
+                && bytes.capacity() <= JOIN
+            {
+                bytes.clear();
+                self.spare = bytes;
+            }
         }
     }
 

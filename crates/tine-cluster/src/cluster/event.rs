@@ -118,17 +118,22 @@ impl Events {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         // Who takes events without ever waiting still lets others work.
         let budget = std::task::ready!(tokio::task::coop::poll_proceed(context));
-        self.shared.with(|state| {
-            if let Some(event) = state.take() {
-                budget.made_progress();
-                return Poll::Ready(Some(event));
+        let mut state = self.shared.lock();
+        if let Some(event) = state.take() {
+            budget.made_progress();
+            let goes_on = state.goes_on();
+            drop(state);
+            if goes_on {
+                // A worker that was not read is read again.
+                self.shared.with(|_| ());
             }
-            if state.inner.is_none() {
-                return Poll::Ready(None);
-            }
-            state.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
+            return Poll::Ready(Some(event));
+        }
+        if state.inner.is_none() {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -402,6 +402,11 @@ impl State {
         Some(event)
     }
 
+    /// Whether there is something to read that nobody will announce.
+    pub(super) fn goes_on(&self) -> bool {
+        self.inner.as_ref().is_some_and(Inner::has_more)
+    }
+
     fn unhold(&mut self, worker: WorkerId) {
         if let Some(known) = self.workers.get_mut(&worker)
             && known.unread.held
