@@ -8,16 +8,31 @@
 //! count as closed.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 use tine_sys::connections;
+
+/// A key that is longer is none of Node's, which are an address and a port.
+const KEY: usize = 256;
+/// Sockets of one sender that are counted; more count as closed.
+const COUNTED: usize = 10_000;
+/// Looking at the kernel's table may take so much time at once ...
+const BURST: Duration = Duration::from_millis(20);
+/// ... and one part of this many in the long run. Meanwhile what was seen last is the answer.
+const SHARE: u32 = 10;
 
 /// Sockets received, by the key that their sender gave.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     received: BTreeMap<String, Vec<Claim>>,
+    /// How many there are, at most.
+    total: usize,
     /// Keys whose sender waits for all of them to be closed.
-    awaited: Vec<String>,
+    awaited: BTreeSet<String>,
+    /// Time taken from the kernel's table, less what has been paid back since.
+    debt: Duration,
+    looked: Option<Instant>,
 }
 
 /// All of it, to be handed over to another program image.
@@ -37,14 +52,16 @@ impl Claims {
     pub(crate) fn written(&self) -> WrittenClaims {
         WrittenClaims {
             received: self.received.clone(),
-            awaited: self.awaited.clone(),
+            awaited: self.awaited.iter().cloned().collect(),
         }
     }
 
     pub(crate) fn of(written: WrittenClaims) -> Self {
         Self {
+            total: written.received.values().map(Vec::len).sum(),
             received: written.received,
-            awaited: written.awaited,
+            awaited: written.awaited.into_iter().collect(),
+            ..Self::default()
         }
     }
 
@@ -55,31 +72,63 @@ impl Claims {
             let cookie = connections::cookie(socket).ok()?;
             Some(Claim { cookie, port })
         };
-        if let Some(claim) = claim() {
+        if key.len() > KEY {
+            return;
+        }
+        if self.total >= COUNTED {
+            let keys: Vec<String> = self.received.keys().cloned().collect();
+            for key in keys {
+                self.count(&key);
+            }
+            self.total = self.received.values().map(Vec::len).sum();
+        }
+        if self.total < COUNTED
+            && let Some(claim) = claim()
+        {
             self.received.entry(key).or_default().push(claim);
+            self.total += 1;
         }
     }
 
-    /// How many of a key are still open.
+    /// Whether the kernel may be asked once more.
+    fn may_look(&mut self, now: Instant) -> bool {
+        let since = self.looked.map_or(Duration::MAX, |then| now - then);
+        self.debt = self.debt.saturating_sub(since / SHARE);
+        self.looked = Some(now);
+        self.debt < BURST
+    }
+
+    /// How many of a key are still open; when it was asked for too often, how many were.
     pub(crate) fn count(&mut self, key: &str) -> usize {
+        if !self.received.contains_key(key) {
+            return 0;
+        }
+        let began = Instant::now();
+        let may_look = self.may_look(began);
         let Some(claims) = self.received.get_mut(key) else {
             return 0;
         };
-        let mut open = Vec::new();
-        let mut ports: Vec<u16> = claims.iter().map(|claim| claim.port).collect();
-        ports.sort_unstable();
-        ports.dedup();
+        if !may_look {
+            return claims.len();
+        }
+        let mut open = HashSet::new();
+        let ports: BTreeSet<u16> = claims.iter().map(|claim| claim.port).collect();
+        let mut whole = true;
         for port in ports {
             match connections::open_on_port(port) {
-                Ok(listed) => open.extend(listed.into_iter().filter(|it| it.held)),
-                // The table has changed meanwhile: as it was, until it is asked again.
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                    return claims.len();
+                Ok(listed) => {
+                    let held = listed.into_iter().filter(|it| it.held);
+                    open.extend(held.map(|it| it.cookie));
                 }
+                // The table has changed meanwhile: as it was, until it is asked again.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => whole = false,
                 Err(_) => {}
             }
         }
-        claims.retain(|claim| open.iter().any(|it| it.cookie == claim.cookie));
+        self.debt += began.elapsed();
+        if whole {
+            claims.retain(|claim| open.contains(&claim.cookie));
+        }
         let count = claims.len();
         if count == 0 {
             self.received.remove(key);
@@ -90,8 +139,8 @@ impl Claims {
     /// The sender waits for all of a key to be closed. `true` when they are.
     pub(crate) fn closed(&mut self, key: &str) -> bool {
         let closed = self.count(key) == 0;
-        if !closed && !self.awaited.iter().any(|other| other == key) {
-            self.awaited.push(key.to_owned());
+        if !closed {
+            self.awaited.insert(key.to_owned());
         }
         closed
     }
@@ -103,9 +152,14 @@ impl Claims {
 
     /// Awaited keys of which nothing is open any more.
     pub(crate) fn closed_since(&mut self) -> Vec<String> {
-        let awaited = std::mem::take(&mut self.awaited);
-        let (open, closed) = awaited.into_iter().partition(|key| self.count(key) > 0);
-        self.awaited = open;
+        let awaited: Vec<String> = self.awaited.iter().cloned().collect();
+        let closed: Vec<String> = awaited
+            .into_iter()
+            .filter(|key| self.count(key) == 0)
+            .collect();
+        for key in &closed {
+            self.awaited.remove(key);
+        }
         closed
     }
 }

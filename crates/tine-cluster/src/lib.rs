@@ -91,5 +91,6 @@ pub use handle::Handle;
 pub use message::Message;
 pub use primary::{ForkError, ListeningAddress, Policy, Sharing, SteeringReport, WorkerId};
 pub use request::RequestId;
+pub use rustix::process::{Pid, Signal};
 pub use tine_ipc::{Body, BodyError, Dialect, Serialization, v8};
 pub use tine_sys::reap::ExitStatus;

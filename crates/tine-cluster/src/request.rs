@@ -69,6 +69,12 @@ struct ReplyHead {
 }
 
 #[derive(Deserialize)]
+struct NoValue {
+    #[serde(default)]
+    value: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
 struct Value<T> {
     value: T,
 }
@@ -119,7 +125,14 @@ pub(crate) fn reply_of(body: &Body) -> Option<(u64, Option<String>)> {
 
 /// The value of a request or a reply.
 pub(crate) fn value_of<T: DeserializeOwned>(body: &Body) -> Result<T, BodyError> {
-    body.read::<Value<T>>().map(|read| read.value)
+    match body.read::<Value<T>>() {
+        Ok(read) => Ok(read.value),
+        // `undefined` has no place in JSON: the field is left out.
+        Err(error) => match body.read::<NoValue>() {
+            Ok(NoValue { value: None }) => Body::from_json("null")?.read(),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Whether it can be one at all: no message of another kind is to be parsed for nothing.

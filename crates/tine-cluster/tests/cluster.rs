@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 use std::time::Duration;
+use tine_cluster::cluster::InspectPort;
 use tine_cluster::{Cluster, Event, Events, ExitStatus, Serialization};
 use tine_testkit::{Runtime, script};
 
@@ -92,4 +93,134 @@ async fn every_event_comes_once_and_in_order() {
             );
         }
     }
+}
+
+/// A worker that says more than is taken is not read on, but what is behind it and awaited is.
+#[tokio::test]
+async fn an_answer_behind_more_than_is_taken_still_comes() {
+    let script = script(
+        "w.js",
+        "for (let i = 0; i < 15000; i++) process.send(i);
+         process.on('message', (m) => process.send({ 'tine:reply': m['tine:request'], value: 'here' }));",
+    );
+    let (cluster, mut events) = Cluster::builder()
+        .exec(script.as_ref())
+        .exec_path(Runtime::Node22.path())
+        .start()
+        .unwrap();
+    let worker = cluster.fork().unwrap();
+    let asked = tokio::time::timeout(DEADLINE, worker.request::<String>("where?"));
+    assert_eq!(asked.await.expect("an answer in time").unwrap(), "here");
+    // So is its leave.
+    worker.disconnect();
+    let left = tokio::time::timeout(DEADLINE, worker.exited()).await;
+    assert_eq!(left.expect("left in time"), Some(ExitStatus::Code(0)));
+    let mut messages = 0;
+    while let Some(event) = events.try_next() {
+        messages += usize::from(matches!(event, Event::Message { .. }));
+    }
+    assert_eq!(messages, 15_000, "nothing is lost");
+}
+
+/// The order of the calls is that of the messages, awaited or not.
+#[tokio::test]
+async fn what_is_not_awaited_is_sent_all_the_same() {
+    let script = script(
+        "w.js",
+        "process.on('message', (m) => { if (m === 99) { process.send(seen); process.disconnect(); } seen.push(m); });
+         const seen = [];",
+    );
+    let (cluster, mut events) = Cluster::builder()
+        .exec(script.as_ref())
+        .exec_path(Runtime::Node22.path())
+        .start()
+        .unwrap();
+    let worker = cluster.fork().unwrap();
+    let later: Vec<_> = (0..50).map(|number| worker.send(&number)).collect();
+    drop(later);
+    worker.send(&99).await.unwrap();
+    loop {
+        if let Event::Message { message, .. } = next(&mut events).await {
+            let seen: Vec<u32> = message.read().unwrap();
+            assert_eq!(seen, (0..50).collect::<Vec<_>>());
+            break;
+        }
+    }
+}
+
+/// Whoever waits is told when nothing can come any more.
+#[test]
+fn a_cluster_closes_with_the_runtime_it_was_started_in() {
+    let one = || tokio::runtime::Runtime::new().unwrap();
+    let script = script("w.js", "setInterval(() => {}, 1000)");
+    let runtime = one();
+    let (worker, mut events, _cluster) = runtime.block_on(async {
+        let (cluster, events) = Cluster::builder()
+            .exec(script.as_ref())
+            .exec_path(Runtime::Node22.path())
+            .start()
+            .unwrap();
+        let worker = cluster.fork().unwrap();
+        worker.online().await.unwrap();
+        (worker, events, cluster)
+    });
+    drop(runtime);
+    one().block_on(async {
+        let gone = tokio::time::timeout(DEADLINE, worker.disconnected()).await;
+        gone.expect("told that it is closed");
+        assert!(worker.send("hello").await.is_err());
+        while events.next().await.is_some() {}
+    });
+}
+
+/// A closure of the program may look at the cluster that asks it.
+#[tokio::test]
+async fn what_the_program_is_asked_may_ask_the_cluster() {
+    let script = script("w.js", "");
+    let (cluster, _events) = Cluster::builder()
+        .exec(script.as_ref())
+        .exec_path(Runtime::Node22.path())
+        .start()
+        .unwrap();
+    let asked = cluster.clone();
+    cluster.setup(|settings| {
+        assert!(asked.workers().is_empty());
+        let asked = asked.clone();
+        let choose = move || u16::try_from(asked.workers().len()).unwrap();
+        settings.inspect_port(InspectPort::Chosen(std::sync::Arc::new(choose)));
+        settings.exec_argv(["--inspect-port=0"]);
+    });
+    let worker = cluster.fork().unwrap();
+    worker.online().await.unwrap();
+    worker.disconnect();
+    assert!(worker.exited().await.is_some());
+}
+
+/// A worker with two servers is replaced when the new one has both.
+#[tokio::test]
+async fn a_worker_is_replaced_when_the_new_one_listens_everywhere() {
+    let ports = [
+        tine_testkit::ports::free_tcp(),
+        tine_testkit::ports::free_tcp(),
+    ];
+    let script = script(
+        "w.js",
+        "const [one, other] = process.argv.slice(2).map(Number);
+         const serve = (port) => require('http').createServer((q, s) => s.end('pid ' + process.pid)).listen(port);
+         serve(one); setTimeout(serve, 300, other);",
+    );
+    let (cluster, _events) = Cluster::builder()
+        .exec(script.as_ref())
+        .exec_path(Runtime::Node22.path())
+        .args(ports.map(|port| port.to_string()))
+        .start()
+        .unwrap();
+    let old = cluster.fork().unwrap();
+    while old.addresses().len() < 2 {
+        old.listening().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let new = cluster.replace(&old).await.unwrap();
+    assert_eq!(new.addresses().len(), 2);
+    assert_eq!(old.exited().await, Some(ExitStatus::Code(0)));
 }

@@ -271,6 +271,24 @@ fn sockets_that_are_not_taken_are_few() {
 }
 
 #[test]
+fn what_a_worker_says_of_its_sockets_is_not_kept_without_end() {
+    let scene = Scene::new(&[]);
+    let worker = scene.hostile("keys");
+    scene.wait_done(worker);
+    scene.end(worker);
+    scene.finish(24 * MIB);
+}
+
+#[test]
+fn who_asks_for_its_sockets_again_and_again_holds_nobody_up() {
+    let scene = Scene::new(&[]);
+    let worker = scene.hostile("counts");
+    scene.wait_done(worker);
+    scene.end(worker);
+    scene.finish(16 * MIB);
+}
+
+#[test]
 fn who_sends_sockets_and_reads_no_acknowledgement_loses_the_channel() {
     let scene = Scene::new(&[]);
     let worker = scene.hostile("handles-unread");

@@ -48,7 +48,8 @@ pub enum BodyError {
         /// The deepest that is read.
         limit: usize,
     },
-    /// `JSON.stringify` refuses the value: it is circular, a `BigInt`, or `undefined`.
+    /// `JSON.stringify` refuses the value: it is circular, a `BigInt`, or `undefined`. Or its text
+    /// would be too long: see [`Body::to_json`].
     #[error("the message has no JSON text: {0}")]
     NoJson(&'static str),
     /// V8's format.
@@ -92,7 +93,9 @@ impl Body {
     /// has it, or a number of milliseconds where one is asked for; a `Map` is a map, a `Set` a
     /// sequence; a `Buffer`, `ArrayBuffer` or typed array is bytes, and a sequence where one is
     /// asked for; a `BigInt` is any integer it fits, or a string of digits. An object that appears
-    /// several times is read several times; one inside itself is an error.
+    /// several times is read several times; one inside itself is an error. What is read again,
+    /// and the gaps of arrays, may take about 16 MiB and 8 bytes for each byte of the message, at
+    /// most 512 MiB: without that limit, a short message of references could take any memory.
     ///
     /// # Errors
     /// When the message does not fit the type, or cannot be read at all.
@@ -162,11 +165,14 @@ impl Body {
     /// The JSON text, or what `JSON.stringify` would make of the value.
     ///
     /// # Errors
-    /// When the message cannot be decoded, or is what `JSON.stringify` refuses.
+    /// When the message cannot be decoded, or is what `JSON.stringify` refuses. Also when the text
+    /// would be longer than 512 MiB, as long as a string of V8 can be, or when the part of it that
+    /// objects make that appear again, and gaps in arrays, would be longer than 16 MiB and 8 bytes
+    /// for each byte of the message.
     pub fn to_json(&self) -> Result<String, BodyError> {
         match &self.0 {
             Content::Json(text) => Ok(text.clone()),
-            Content::V8(bytes) => v8::to_json(&v8::decode(bytes)?),
+            Content::V8(bytes) => v8::to_json(&v8::decode(bytes)?, bytes.len()),
         }
     }
 

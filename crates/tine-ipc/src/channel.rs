@@ -13,7 +13,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// How much a peer may make us hold.
+///
+/// ```
+/// let limits = tine_ipc::Limits::default().message(1 << 20).unclaimed_handles(4);
+/// assert_eq!((limits.message, limits.unread_answers), (1 << 20, 10_000));
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Limits {
     /// Longest message in bytes. Node itself has no limit but memory.
     pub message: usize,
@@ -30,6 +36,29 @@ impl Default for Limits {
             unclaimed_handles: 16,
             unread_answers: 10_000,
         }
+    }
+}
+
+impl Limits {
+    /// These limits with another [`message`](Self::message), in bytes.
+    #[must_use]
+    pub fn message(mut self, bytes: usize) -> Self {
+        self.message = bytes;
+        self
+    }
+
+    /// These limits with another [`unclaimed_handles`](Self::unclaimed_handles).
+    #[must_use]
+    pub fn unclaimed_handles(mut self, handles: usize) -> Self {
+        self.unclaimed_handles = handles;
+        self
+    }
+
+    /// These limits with another [`unread_answers`](Self::unread_answers).
+    #[must_use]
+    pub fn unread_answers(mut self, answers: usize) -> Self {
+        self.unread_answers = answers;
+        self
     }
 }
 
@@ -108,6 +137,7 @@ pub enum ProtocolError {
 
 /// The next bytes to write, and the descriptor to send with the first of them.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Transmit<'a> {
     /// Not empty.
     pub bytes: &'a [u8],

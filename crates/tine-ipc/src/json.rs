@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn keys_are_ordered_as_json_parse_does() {
-        let text = |text| crate::v8::to_json(&value(text).unwrap()).unwrap();
+        let text = |text| crate::v8::to_json(&value(text).unwrap(), 0).unwrap();
         assert_eq!(
             text(r#"{"b":1,"2":2,"a":3,"1":4}"#),
             r#"{"1":4,"2":2,"b":1,"a":3}"#

@@ -222,9 +222,10 @@ pub(crate) fn read_frame(frame: &[u8]) -> Frame {
             message: v8::property(frame, "msg").unwrap_or_else(|| frame.to_vec()),
         }),
         "NODE_CLUSTER" => {
-            let text = v8::decode(frame).ok();
-            let text = text.and_then(|value| v8::to_json(&value).ok());
-            match text.as_deref().map(|text| read_line(text, false)) {
+            match cluster_fields(frame)
+                .as_deref()
+                .map(|text| read_line(text, false))
+            {
                 Some(Ok(Line::Cluster { message, .. })) => Frame::Cluster(message),
                 _ => Frame::Other { internal: true },
             }
@@ -233,6 +234,46 @@ pub(crate) fn read_frame(frame: &[u8]) -> Frame {
             internal: is_internal(command),
         },
     }
+}
+
+/// The fields of a cluster message.
+const CLUSTER_FIELDS: [&str; 17] = [
+    "act",
+    "seq",
+    "ack",
+    "accepted",
+    "key",
+    "errno",
+    "sockname",
+    "data",
+    "index",
+    "address",
+    "port",
+    "addressType",
+    "fd",
+    "flags",
+    "backlog",
+    "readableAll",
+    "writableAll",
+];
+
+/// The longest that these are together, in bytes: what a runtime sends has some hundred. They are
+/// the only part of a frame that is decoded without being asked for.
+const LONGEST_FIELDS: usize = 1 << 20;
+
+/// A cluster message of only these fields, as JSON.
+fn cluster_fields(frame: &[u8]) -> Option<String> {
+    let mut text = r#"{"cmd":"NODE_CLUSTER""#.to_owned();
+    for (name, value) in v8::properties(frame, &CLUSTER_FIELDS, LONGEST_FIELDS)? {
+        if matches!(value, v8::Value::Undefined) {
+            continue;
+        }
+        let name = CLUSTER_FIELDS.get(name)?;
+        let value = v8::to_json(&value, 0).ok()?;
+        text.push_str(&format!(",\"{name}\":{value}"));
+    }
+    text.push('}');
+    Some(text)
 }
 
 /// Whether Node treats a message with this `cmd` as its own (event `internalMessage`) and not as
@@ -374,6 +415,7 @@ pub enum Act {
 
 /// The answer to a `queryServer`, a `newconn` or an `exitedAfterDisconnect`.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Reply {
     /// Whether the worker took the connection.
     pub accepted: Option<bool>,
@@ -653,6 +695,27 @@ mod tests {
         assert_eq!(backlog(r#","backlog":0"#), None);
         assert_eq!(backlog(r#","backlog":false"#), None);
         assert_eq!(backlog(r#","backlog":128"#), Some(128));
+    }
+
+    #[test]
+    fn no_field_is_lost_in_v8s_format() {
+        for text in [
+            r#"{"cmd":"NODE_CLUSTER","act":"queryServer","seq":1,"index":3,"port":80,"fd":5,
+                "address":"::1","addressType":6,"flags":1,"backlog":7,"readableAll":true,
+                "writableAll":true,"data":{"type":"Buffer","data":[1]},"unknown":[{}]}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"listening","address":null,"port":null,"fd":null}"#,
+            r#"{"cmd":"NODE_CLUSTER","act":"close","key":"k"}"#,
+            r#"{"cmd":"NODE_CLUSTER","seq":2,"ack":1,"accepted":false,"key":"k","errno":-98,
+                "sockname":{"address":"::","family":"IPv6","port":80},"data":null}"#,
+        ] {
+            let frame = v8::from_json(text).ok().unwrap();
+            match read_frame(&frame) {
+                Frame::Cluster(message) => {
+                    assert_eq!(format!("{message:?}"), format!("{:?}", cluster(text)));
+                }
+                _ => panic!("not a cluster message: {text}"),
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// Everything that a channel remembers, to be looked at: see [`Channel::parts`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Parts<'a> {
     /// The runtime at the other end.
     pub dialect: Dialect,
@@ -27,6 +28,7 @@ pub struct Parts<'a> {
 
 /// Bytes that go out together, to be looked at.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct PartRef<'a> {
     /// Not empty.
     pub bytes: &'a [u8],

@@ -6,6 +6,7 @@ use std::str::FromStr;
 /// The format of the messages on a channel: the values of `NODE_CHANNEL_SERIALIZATION_MODE`.
 /// Both ends must use the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Serialization {
     /// One JSON text per line, as `JSON.stringify` writes it. What a channel uses unless told
     /// otherwise.

@@ -320,11 +320,10 @@ fn what_is_not_json_ends_the_channel_but_not_what_came_before() {
 
 #[test]
 fn limits_hold() {
-    let limits = Limits {
-        message: 10,
-        unclaimed_handles: 2,
-        unread_answers: 3,
-    };
+    let limits = Limits::default()
+        .message(10)
+        .unclaimed_handles(2)
+        .unread_answers(3);
     let mut channel = Channel::new(limits);
     assert_eq!(
         channel.receive(b"12345678901"),
@@ -332,10 +331,7 @@ fn limits_hold() {
     );
     assert_eq!(channel.half_received(), 0);
 
-    let limits = Limits {
-        message: 1000,
-        ..limits
-    };
+    let limits = limits.message(1000);
     let mut channel = Channel::new(limits);
     let (witnesses, fds): (Vec<_>, Vec<_>) = (0..5).map(|_| Witness::pair()).unzip();
     for fd in fds {

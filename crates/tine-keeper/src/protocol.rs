@@ -235,6 +235,8 @@ pub enum Status {
         /// Whether the kernel wrote a core dump.
         core_dumped: bool,
     },
+    /// It has ended, and nobody can say how.
+    Unknown,
 }
 
 impl From<ExitStatus> for Status {
@@ -248,6 +250,7 @@ impl From<ExitStatus> for Status {
                 signal,
                 core_dumped,
             },
+            ExitStatus::Unknown => Self::Unknown,
         }
     }
 }
@@ -263,6 +266,7 @@ impl From<Status> for ExitStatus {
                 signal,
                 core_dumped,
             },
+            Status::Unknown => Self::Unknown,
         }
     }
 }

@@ -18,6 +18,9 @@ pub enum ExitStatus {
         /// Whether the kernel wrote a core dump (or handed one to a helper).
         core_dumped: bool,
     },
+    /// It has ended, and nobody can say how: another part of the program has reaped it, or SIGCHLD
+    /// is ignored.
+    Unknown,
 }
 
 impl ExitStatus {
@@ -42,6 +45,7 @@ impl ExitStatus {
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unknown => f.write_str("unknown exit status"),
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal {
                 signal,

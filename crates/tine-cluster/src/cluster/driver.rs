@@ -10,13 +10,20 @@ use tokio::io::unix::AsyncFd;
 
 /// Starts the task. It ends when the cluster is closed.
 pub(super) fn start(shared: Arc<Shared>, reactor: AsyncFd<Arc<OwnedFd>>) {
+    let ending = Ending(shared);
     tokio::spawn(async move {
-        let failed = drive(&shared, &reactor).await.is_err();
-        // No event can come any more: better closed than deaf.
-        if failed {
-            shared.with(State::close);
-        }
+        // Whatever ends it: without it no event could come, so better closed than deaf.
+        let _ = drive(&ending.0, &reactor).await;
     });
+}
+
+/// Closes the cluster with its driver, also when the runtime is shut down under it.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.with(State::close);
+    }
 }
 
 async fn drive(shared: &Arc<Shared>, reactor: &AsyncFd<Arc<OwnedFd>>) -> io::Result<()> {

@@ -17,7 +17,9 @@ use tokio::sync::watch;
 ///
 /// Its work is done by a task of the tokio runtime it was started in. All clones are the same
 /// cluster; when the last one is dropped it closes: all channels and listening sockets with it.
-/// Workers then leave by themselves, as under Node when the primary ends. Nobody is killed.
+/// Workers then leave by themselves, as under Node when the primary ends. Nobody is killed, and nobody
+/// reaped: [`disconnect`](Self::disconnect) first in a program that goes on. It also closes when the
+/// runtime it was started in is shut down.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     pub(super) shared: Arc<Shared>,
@@ -56,6 +58,8 @@ impl Cluster {
                 return Err(error);
             }
         }
+        // What was taken over may have something to do at once.
+        shared.with(|_| ());
         driver::start(shared.clone(), watched);
         let events = Events {
             shared: shared.clone(),
@@ -84,10 +88,12 @@ impl Cluster {
     /// # }
     /// ```
     pub fn setup(&self, change: impl FnOnce(&mut Setup)) {
+        // Of two threads that change them at once the later one wins.
+        let mut setup = self.settings();
+        change(&mut setup);
         self.shared.with(|state| {
-            change(&mut state.setup);
-            let setup = Box::new(state.setup.clone());
-            state.tell(Event::Setup(setup));
+            state.setup = setup.clone();
+            state.tell(Event::Setup(Box::new(setup)));
         });
     }
 
@@ -125,17 +131,24 @@ impl Cluster {
         seat: Option<Seat>,
         variables: &[(OsString, OsString)],
     ) -> Result<WorkerProcess, ForkError> {
+        // What the program itself is asked (an inspector's port), and the search for the program, are no
+        // business of those who wait for the cluster.
+        let (mut setup, mut inspected) = {
+            let mut state = self.shared.lock();
+            state.inspected += 1;
+            (state.setup.clone(), state.inspected - 1)
+        };
+        for (name, value) in variables {
+            setup.env(name, value);
+        }
+        let opened = stdio::open(setup.streams()).map_err(ForkError::Streams)?;
+        let mut launch = setup
+            .launch(Seat(0), &mut inspected)
+            .map_err(ForkError::Program)?;
+        launch.descriptors = opened.theirs;
         self.shared.with(|state| {
-            let mut setup = state.setup.clone();
-            for (name, value) in variables {
-                setup.env(name, value);
-            }
             let seat = seat.unwrap_or_else(|| state.free_seat());
-            let opened = stdio::open(setup.streams()).map_err(ForkError::Streams)?;
-            let mut launch = setup
-                .launch(seat, &mut state.inspected)
-                .map_err(ForkError::Program)?;
-            launch.descriptors = opened.theirs;
+            launch.seat = seat;
             let inner = state.inner.as_mut().ok_or(ForkError::Closed)?;
             let id = inner.fork(launch)?;
             let pid = inner.pid(id).ok_or(ForkError::Closed)?;
@@ -148,7 +161,8 @@ impl Cluster {
         })
     }
 
-    /// Puts a new worker in the place of one: starts it, waits until it listens, and only then
+    /// Puts a new worker in the place of one: starts it, waits until it listens at as
+    /// many addresses, and only then
     /// asks the old one to leave. Under load no connection is refused or lost. The old worker may
     /// live on for what it has begun; give it a deadline with
     /// [`exited`](WorkerProcess::exited) and [`kill`](WorkerProcess::kill).
@@ -162,6 +176,7 @@ impl Cluster {
             let state = self.shared.lock();
             state.workers.get(&old.id()).map(|known| known.seat)
         };
+        let addresses = old.addresses().len();
         // Ends the new one unless it has come to listen.
         struct OnTrial(Option<WorkerProcess>);
         impl Drop for OnTrial {
@@ -173,7 +188,7 @@ impl Cluster {
         }
         let new = self.fork_in(seat, &[])?;
         let mut trial = OnTrial(Some(new.clone()));
-        new.listening().await?;
+        new.listening_at(addresses).await?;
         trial.0 = None;
         old.disconnect();
         Ok(new)

@@ -23,7 +23,7 @@ mod upgrade;
 pub use event::{Event, Events};
 pub use handle::{Cluster, ReplaceError};
 pub use inspect::InspectPort;
-pub use process::{Gone, Phase, WorkerProcess};
+pub use process::{Asking, Gone, Phase, Sending, WorkerProcess};
 pub use setup::Setup;
 pub use stdio::Stdio;
 pub use upgrade::{Upgrade, UpgradeError};

@@ -12,12 +12,15 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use tine_ipc::{Body, BodyError};
 use tine_sys::reap::ExitStatus;
 use tokio::net::{UnixStream, unix::pipe};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// A worker, as its primary sees it: Node's `Worker` object. All clones are the same worker. It
 /// can be asked about after the process has ended; dropping it does nothing to the process.
@@ -44,6 +47,7 @@ pub(super) struct Status {
 
 /// Where a worker is in its life: Node's `worker.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// The process was started and has not spoken.
     Forked,
@@ -60,6 +64,7 @@ pub enum Phase {
 /// The worker disconnected or ended before what was waited for could come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the worker is gone{}", .status.map_or(String::new(), |status| format!(": {status}")))]
+#[non_exhaustive]
 pub struct Gone {
     /// How it ended, if it has.
     pub status: Option<ExitStatus>,
@@ -142,6 +147,12 @@ impl WorkerProcess {
         self.until(|status| status.listening.first().cloned()).await
     }
 
+    /// Resolves when the worker listens at as many addresses, or is online if that is none.
+    pub(super) async fn listening_at(&self, count: usize) -> Result<(), Gone> {
+        let ready = |status: &Status| status.online && status.listening.len() >= count;
+        self.until(|status| ready(status).then_some(())).await
+    }
+
     async fn until<T>(&self, found: impl Fn(&Status) -> Option<T>) -> Result<T, Gone> {
         let mut status = self.0.status.clone();
         let settled = |status: &Status| found(status).is_some() || !status.connected;
@@ -168,27 +179,27 @@ impl WorkerProcess {
         self.status().exit
     }
 
-    /// Sends a message to the worker's program: any value. Resolves when it is written to the
-    /// channel, which is not yet when it has been read; when the worker reads slowly, this waits.
-    /// Messages arrive in the order of the calls. A future that is dropped does not take its
-    /// message back.
+    /// Sends a message to the worker's program: any value. It is on its way when this returns, and
+    /// messages arrive in the order of the calls; what is returned need not be awaited. It resolves when
+    /// the message is written to the channel, which is not yet when it has been read: when the worker
+    /// reads slowly, it waits. Dropping it does not take the message back.
     ///
     /// # Errors
     /// When the channel is closed, or the value cannot be written. [`SendError::Closed`] after the
     /// wait says that the message may not have arrived.
-    pub async fn send<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), SendError> {
-        let body = self.body(|how| Body::write(value, how))?;
-        self.send_body(&body).await
+    pub fn send<T: Serialize + ?Sized>(&self, value: &T) -> Sending {
+        match self.body(|how| Body::write(value, how)) {
+            Ok(body) => self.send_body(&body),
+            Err(error) => Sending::failed(error),
+        }
     }
 
     /// Sends a message exactly as given: see [`Message::body`](crate::Message::body).
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn send_body(&self, body: &Body) -> Result<(), SendError> {
-        // Who sends without ever waiting still lets others work.
-        tokio::task::coop::consume_budget().await;
-        let waiting = self.0.shared.with(|state| {
+    pub fn send_body(&self, body: &Body) -> Sending {
+        let queued = self.0.shared.with(|state| {
             let inner = state.inner.as_mut().ok_or(SendError::Closed)?;
             let mark = inner.send(self.0.id, body)?.ok_or(SendError::Closed)?;
             inner.work();
@@ -196,85 +207,87 @@ impl WorkerProcess {
                 return Err(SendError::Closed);
             }
             Ok(state.when_written(self.0.id, mark))
-        })?;
-        match waiting {
-            Some(waiting) => waiting.await.map_err(|_| SendError::Closed),
-            None => Ok(()),
+        });
+        match queued {
+            Ok(Some(written)) => Sending::new(Wait::Written(written)),
+            Ok(None) => Sending::new(Wait::Nothing),
+            Err(error) => Sending::failed(error),
         }
     }
 
-    /// Sends a message with a socket. Resolves when the worker has taken the socket; until then
-    /// it is kept open here, and is closed here then. To go on using it, send a duplicate
-    /// (`try_clone`).
+    /// Sends a message with a socket, as [`send`](Self::send) does. Resolves when the worker has
+    /// taken the socket; until then it is kept open here, and is closed here then. To go on using it,
+    /// send a duplicate (`try_clone`).
     ///
     /// # Errors
     /// As [`send`](Self::send); when the handle is none that can be sent; or when the worker
     /// could not take it, which loses the message with it.
-    pub async fn send_with_handle<T: Serialize + ?Sized>(
+    pub fn send_with_handle<T: Serialize + ?Sized>(
         &self,
         value: &T,
         handle: impl Into<Handle>,
-    ) -> Result<(), SendError> {
-        let body = self.body(|how| Body::write(value, how))?;
-        let (kind, fd) = handle.into().into_sent()?;
-        let answered = self.0.shared.with(|state| {
-            let inner = state.inner.as_mut().ok_or(SendError::Closed)?;
-            let sent = inner.send_with_handle(self.0.id, &body, kind, fd)?;
-            let (_, token) = sent.ok_or(SendError::Closed)?;
-            Ok::<_, SendError>(state.when_answered(self.0.id, token))
-        })?;
-        match answered.await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(SendError::HandleRefused),
-            Err(_closed) => Err(SendError::Closed),
+    ) -> Sending {
+        let queue = || {
+            let body = self.body(|how| Body::write(value, how))?;
+            let (kind, fd) = handle.into().into_sent()?;
+            self.0.shared.with(|state| {
+                let inner = state.inner.as_mut().ok_or(SendError::Closed)?;
+                let sent = inner.send_with_handle(self.0.id, &body, kind, fd)?;
+                let (_, token) = sent.ok_or(SendError::Closed)?;
+                Ok::<_, SendError>(state.when_answered(self.0.id, token))
+            })
+        };
+        match queue() {
+            Ok(taken) => Sending::new(Wait::Taken(taken)),
+            Err(error) => Sending::failed(error),
         }
     }
 
-    /// Sends a request and waits for the answer: a message whose form is documented at
-    /// [`RequestId`], so that programs in any language can answer. It waits for ever if the worker
-    /// never does; put `tokio::time::timeout` around it.
+    /// Sends a request, as [`send`](Self::send) does, and waits for the answer: a message whose form
+    /// is documented at [`RequestId`], so that programs in any language can answer. It waits for ever
+    /// if the worker never does; put `tokio::time::timeout` around it.
     ///
     /// # Errors
     /// When it cannot be sent, the channel closes before the answer, the worker refuses, or the
     /// answer is no `A`.
-    pub async fn request<A: DeserializeOwned>(
-        &self,
-        value: &(impl Serialize + ?Sized),
-    ) -> Result<A, RequestError> {
+    pub fn request<A: DeserializeOwned>(&self, value: &(impl Serialize + ?Sized)) -> Asking<A> {
         let number = self.0.shared.with(super::state::State::next_request);
-        let body = self.body(|how| request::ask(number, value, how))?;
-        let reply = self
-            .0
-            .shared
-            .with(|state| state.when_replied(self.0.id, number));
-        self.send_body(&body).await?;
-        match reply.await {
-            Ok(Reply::Ok(body)) => request::value_of(&body).map_err(RequestError::Answer),
-            Ok(Reply::Err(refusal)) => Err(RequestError::Refused(refusal)),
-            Err(_closed) => Err(RequestError::Closed),
+        let state = match self.body(|how| request::ask(number, value, how)) {
+            Ok(body) => {
+                let reply = self
+                    .0
+                    .shared
+                    .with(|state| state.when_replied(self.0.id, number));
+                Ok((self.send_body(&body), reply))
+            }
+            Err(error) => Err(Some(error)),
+        };
+        Asking {
+            state,
+            answer: PhantomData,
         }
     }
 
-    /// Answers a request of the worker.
+    /// Answers a request of the worker, as [`send`](Self::send) does.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn reply<T: Serialize + ?Sized>(
-        &self,
-        request: RequestId,
-        value: &T,
-    ) -> Result<(), SendError> {
-        let body = self.body(|how| request::answer(request, value, how))?;
-        self.send_body(&body).await
+    pub fn reply<T: Serialize + ?Sized>(&self, request: RequestId, value: &T) -> Sending {
+        match self.body(|how| request::answer(request, value, how)) {
+            Ok(body) => self.send_body(&body),
+            Err(error) => Sending::failed(error),
+        }
     }
 
-    /// Says that a request of the worker cannot be answered, and why.
+    /// Says that a request of the worker cannot be answered, and why, as [`send`](Self::send) does.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn refuse(&self, request: RequestId, why: &str) -> Result<(), SendError> {
-        let body = self.body(|how| request::refuse(request, why, how))?;
-        self.send_body(&body).await
+    pub fn refuse(&self, request: RequestId, why: &str) -> Sending {
+        match self.body(|how| request::refuse(request, why, how)) {
+            Ok(body) => self.send_body(&body),
+            Err(error) => Sending::failed(error),
+        }
     }
 
     fn body(
@@ -297,6 +310,7 @@ impl WorkerProcess {
         self.0.shared.with(|state| {
             if let Some(inner) = &mut state.inner {
                 inner.disconnect(self.0.id);
+                state.leaving(self.0.id);
             }
         });
     }
@@ -365,15 +379,15 @@ impl WorkerProcess {
     }
 
     /// Duplicates of the ends that nobody has taken.
-    pub(super) fn ends(&self) -> Vec<(i32, OwnedFd)> {
+    pub(super) fn ends(&self) -> io::Result<Vec<(i32, OwnedFd)>> {
         let ends = self.0.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        let duplicates = ends.iter().filter_map(|(number, end)| {
+        let duplicates = ends.iter().map(|(number, end)| {
             let fd = match end {
                 End::In(pipe) => pipe.as_fd(),
                 End::Out(pipe) => pipe.as_fd(),
                 End::Both(stream) => stream.as_fd(),
             };
-            Some((*number, fd.try_clone_to_owned().ok()?))
+            Ok((*number, fd.try_clone_to_owned()?))
         });
         duplicates.collect()
     }
@@ -395,6 +409,84 @@ impl fmt::Debug for WorkerProcess {
             .field("pid", &self.pid())
             .field("phase", &self.phase())
             .finish_non_exhaustive()
+    }
+}
+
+/// A message on its way to a worker; a future that says when it is written, or its socket taken.
+#[derive(Debug)]
+#[must_use = "that it could not be sent is only heard by who awaits it"]
+pub struct Sending(Result<Wait, Option<SendError>>);
+
+#[derive(Debug)]
+enum Wait {
+    Nothing,
+    Written(oneshot::Receiver<()>),
+    Taken(oneshot::Receiver<bool>),
+}
+
+impl Sending {
+    fn new(wait: Wait) -> Self {
+        Self(Ok(wait))
+    }
+
+    fn failed(error: SendError) -> Self {
+        Self(Err(Some(error)))
+    }
+}
+
+impl Future for Sending {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match &mut self.0 {
+            Err(error) => Err(error.take().unwrap_or(SendError::Closed)),
+            Ok(Wait::Nothing) => {
+                // Who sends without ever waiting still lets others work.
+                ready!(tokio::task::coop::poll_proceed(context)).made_progress();
+                Ok(())
+            }
+            Ok(Wait::Written(written)) => {
+                ready!(Pin::new(written).poll(context)).map_err(|_| SendError::Closed)
+            }
+            Ok(Wait::Taken(taken)) => match ready!(Pin::new(taken).poll(context)) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(SendError::HandleRefused),
+                Err(_closed) => Err(SendError::Closed),
+            },
+        })
+    }
+}
+
+/// A request on its way to a worker; a future of the answer.
+#[must_use = "the answer is only heard by who awaits it"]
+pub struct Asking<A> {
+    state: Result<(Sending, oneshot::Receiver<Reply>), Option<SendError>>,
+    answer: PhantomData<fn() -> A>,
+}
+
+impl<A> fmt::Debug for Asking<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asking").finish_non_exhaustive()
+    }
+}
+
+impl<A: DeserializeOwned> Future for Asking<A> {
+    type Output = Result<A, RequestError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let (_sending, reply) = match &mut self.state {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                let error = error.take().unwrap_or(SendError::Closed);
+                return Poll::Ready(Err(error.into()));
+            }
+        };
+        // That it could not be sent closes the channel, and the reply with it.
+        Poll::Ready(match ready!(Pin::new(reply).poll(context)) {
+            Ok(Reply::Ok(body)) => request::value_of(&body).map_err(RequestError::Answer),
+            Ok(Reply::Err(refusal)) => Err(RequestError::Refused(refusal)),
+            Err(_closed) => Err(RequestError::Closed),
+        })
     }
 }
 

@@ -26,6 +26,9 @@ const UNREAD_HANDLES: usize = 64;
 /// Addresses that are remembered of one worker: as many as it can have sockets.
 const KNOWN_ADDRESSES: usize = primary::MOST_HANDLES;
 
+/// So many times as much may wait while our program waits for an answer.
+const PATIENCE: usize = 8;
+
 /// What everybody who knows the cluster shares.
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -95,6 +98,10 @@ pub(super) struct Known {
     writes: VecDeque<(Mark, oneshot::Sender<()>)>,
     handles: HashMap<Token, oneshot::Sender<bool>>,
     requests: HashMap<u64, oneshot::Sender<Reply>>,
+    /// With so many they are looked through for such that nobody waits for.
+    requests_before: usize,
+    /// It has been asked to leave.
+    leaving: bool,
     unread: Unread,
 }
 
@@ -126,10 +133,10 @@ impl Unread {
         Some((event.worker()?.id(), weight))
     }
 
-    fn is_too_much(&self) -> bool {
-        self.bytes > UNREAD_BYTES
-            || self.messages > UNREAD_MESSAGES
-            || self.handles > UNREAD_HANDLES
+    fn is_too_much(&self, times: usize) -> bool {
+        self.bytes > times * UNREAD_BYTES
+            || self.messages > times * UNREAD_MESSAGES
+            || self.handles > times * UNREAD_HANDLES
     }
 
     fn is_little(&self) -> bool {
@@ -151,6 +158,8 @@ impl Known {
             writes: VecDeque::new(),
             handles: HashMap::new(),
             requests: HashMap::new(),
+            requests_before: 16,
+            leaving: false,
             unread: Unread::default(),
         }
     }
@@ -187,6 +196,14 @@ impl State {
     pub(super) fn next_request(&mut self) -> u64 {
         self.next_request += 1;
         self.next_request
+    }
+
+    pub(super) fn last_request(&self) -> u64 {
+        self.next_request
+    }
+
+    pub(super) fn go_on_asking(&mut self, from: u64) {
+        self.next_request = from;
     }
 
     /// Queues an event, if anybody takes them.
@@ -227,6 +244,7 @@ impl State {
         let (sender, receiver) = oneshot::channel();
         if let Some(known) = self.workers.get_mut(&worker) {
             known.handles.insert(token, sender);
+            self.hold_or_not(worker);
         }
         receiver
     }
@@ -238,8 +256,13 @@ impl State {
     ) -> oneshot::Receiver<Reply> {
         let (sender, receiver) = oneshot::channel();
         if let Some(known) = self.workers.get_mut(&worker) {
-            known.requests.retain(|_, waiting| !waiting.is_closed());
+            // Of those that are given up, not every time.
+            if known.requests.len() >= known.requests_before {
+                known.requests.retain(|_, waiting| !waiting.is_closed());
+                known.requests_before = 2 * known.requests.len() + 16;
+            }
             known.requests.insert(number, sender);
+            self.hold_or_not(worker);
         }
         receiver
     }
@@ -377,11 +400,41 @@ impl State {
         unread.bytes += bytes;
         unread.messages += messages;
         unread.handles += handles;
-        if unread.is_too_much() && !unread.held {
-            unread.held = true;
+        self.hold_or_not(worker);
+    }
+
+    /// Reads a worker, or does not. While our program waits for an answer of it, which is behind what
+    /// it has said, eight times as much is taken; so does who was asked to leave and has to say so.
+    fn hold_or_not(&mut self, worker: WorkerId) {
+        let Some(known) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        // Nearly always.
+        if !known.unread.held && !known.unread.is_too_much(1) {
+            return;
+        }
+        let waits = known.leaving
+            || known.requests.values().any(|waiting| !waiting.is_closed())
+            || known.handles.values().any(|waiting| !waiting.is_closed());
+        let unread = &mut known.unread;
+        let held = if unread.is_too_much(if waits { PATIENCE } else { 1 }) {
+            true
+        } else {
+            unread.held && !waits && !unread.is_little()
+        };
+        if held != unread.held {
+            unread.held = held;
             if let Some(inner) = &mut self.inner {
-                inner.hold(worker, true);
+                inner.hold(worker, held);
             }
+        }
+    }
+
+    /// A worker was asked to leave.
+    pub(super) fn leaving(&mut self, worker: WorkerId) {
+        if let Some(known) = self.workers.get_mut(&worker) {
+            known.leaving = true;
+            self.hold_or_not(worker);
         }
     }
 
@@ -395,8 +448,8 @@ impl State {
             unread.bytes = unread.bytes.saturating_sub(bytes);
             unread.messages = unread.messages.saturating_sub(messages);
             unread.handles = unread.handles.saturating_sub(handles);
-            if unread.is_little() {
-                self.unhold(worker);
+            if unread.held {
+                self.hold_or_not(worker);
             }
         }
         Some(event)

@@ -25,6 +25,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tine_ipc::Body;
 use tine_sys::inherited;
 use tine_sys::reap::ExitStatus;
@@ -133,6 +134,12 @@ struct Document {
     events: Vec<WrittenEvent>,
     kept: Vec<(String, usize)>,
     inspected: u32,
+    /// Answers to older questions may still come.
+    #[serde(default)]
+    next_request: u64,
+    /// How often each descriptor is named.
+    #[serde(default)]
+    uses: Vec<usize>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -165,6 +172,8 @@ enum WrittenEvent {
 fn write_exit(status: ExitStatus) -> (i32, bool, bool) {
     match status {
         ExitStatus::Code(code) => (code, false, false),
+        // No code is negative.
+        ExitStatus::Unknown => (-1, false, false),
         ExitStatus::Signal {
             signal,
             core_dumped,
@@ -179,6 +188,8 @@ fn read_exit((number, is_signal, core_dumped): (i32, bool, bool)) -> ExitStatus 
             signal,
             core_dumped,
         }
+    } else if number < 0 {
+        ExitStatus::Unknown
     } else {
         ExitStatus::Code(number)
     }
@@ -221,7 +232,9 @@ impl Cluster {
         // Held until the program has changed: nobody else says or hears anything.
         let mut state = self.shared.lock();
         state.settle();
-        let ends = state.untaken_ends();
+        let ends = state
+            .untaken_ends()
+            .map_err(UpgradeError::new("keeping the pipes of workers"))?;
         let mut luggage = Luggage::default();
         let document = state
             .write_down(&mut luggage, &ends, &upgrade.keep)
@@ -307,6 +320,7 @@ impl Luggage<'_> {
     fn store(&self, document: &Document) -> io::Result<File> {
         let mut document = serde_json::to_value(document).map_err(io::Error::other)?;
         document["descriptors"] = self.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        document["uses"] = self.uses.iter().copied().collect();
         document["pieces"] = self.pieces.iter().map(Vec::len).collect();
         let document = serde_json::to_vec(&document).map_err(io::Error::other)?;
         let mut file = File::from(memfd_create(NAME, MemfdFlags::CLOEXEC)?);
@@ -329,10 +343,10 @@ pub(super) struct Untaken {
 }
 
 impl State {
-    fn untaken_ends(&self) -> Vec<Untaken> {
+    fn untaken_ends(&self) -> io::Result<Vec<Untaken>> {
         let mut untaken = Vec::new();
         for (id, known) in &self.workers {
-            for (number, fd) in known.process.ends() {
+            for (number, fd) in known.process.ends()? {
                 untaken.push(Untaken {
                     worker: *id,
                     number,
@@ -340,7 +354,7 @@ impl State {
                 });
             }
         }
-        untaken
+        Ok(untaken)
     }
 
     fn write_down<'a>(
@@ -389,11 +403,16 @@ impl State {
             primary,
             workers,
             events: events.collect(),
-            kept: keep
+            // What this program was given and did not take goes on.
+            kept: self
+                .kept
                 .iter()
+                .chain(keep.iter().map(|(name, fd)| (name, fd)))
                 .map(|(name, fd)| (name.clone(), luggage.descriptor(fd.as_fd())))
                 .collect(),
             inspected: self.inspected,
+            next_request: self.last_request(),
+            uses: Vec::new(),
             descriptors: Vec::new(),
             pieces: Vec::new(),
         })
@@ -404,11 +423,12 @@ impl State {
         let Some((document, mut unpacked)) = left_behind()? else {
             return Ok(());
         };
+        tine_sys::exec::unblock(&UPGRADING);
         if let Some(inner) = &mut self.inner {
             inner.take_over(document.primary, &mut unpacked)?;
         }
-        tine_sys::exec::unblock(&UPGRADING);
         self.inspected = document.inspected;
+        self.go_on_asking(document.next_request);
         self.upgraded = true;
         for (name, place) in document.kept {
             self.kept.insert(name, unpacked.owned(place)?);
@@ -434,6 +454,8 @@ impl State {
     }
 }
 
+static LOOKED: AtomicBool = AtomicBool::new(false);
+
 /// What the program before this one has left, for the first who asks.
 fn left_behind() -> io::Result<Option<(Document, Unpacked)>> {
     let Some(place) = env::var(VARIABLE).ok() else {
@@ -445,13 +467,15 @@ fn left_behind() -> io::Result<Option<(Document, Unpacked)>> {
     let Some(number) = own.and_then(|number| number.parse().ok()) else {
         return Ok(None);
     };
-    // It is judged before it is owned: it may be somebody else's, or keep its reader waiting.
+    // Only the first cluster of a program goes on where another stopped.
+    if LOOKED.swap(true, Ordering::Relaxed) {
+        return Ok(None);
+    }
+    // It is judged before it is owned: a program that has been replaced by other means since has
+    // the variable, and something else under the number, or nothing.
     match std::fs::read_link(format!("/proc/self/fd/{number}")) {
         Ok(link) if link.as_os_str() == MEMORY_FILE => {}
-        _ => {
-            let text = format!("descriptor {number}, which {VARIABLE} names, is none of it");
-            return Err(broken(&text));
-        }
+        _ => return Ok(None),
     }
     let mut taken = match inherited::take_descriptors(&[number]) {
         Ok(taken) => taken,
@@ -474,7 +498,7 @@ fn left_behind() -> io::Result<Option<(Document, Unpacked)>> {
         unpacked.pieces.push(next_piece(&mut file, *length)?);
     }
     let descriptors = inherited::take_descriptors(&document.descriptors)?;
-    unpacked.descriptors = descriptors.into_iter().map(Arc::new).collect();
+    unpacked.put(descriptors, &document.uses);
     Ok(Some((document, unpacked)))
 }
 

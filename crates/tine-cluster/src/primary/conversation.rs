@@ -86,7 +86,7 @@ impl Inner {
         if let Some(answer) = Asked::answer(body, &mut known.claims) {
             let _ = self.send(worker, &answer);
         } else if known.claims.is_awaited() {
-            self.wake_at(self.now().plus(ASK_AGAIN));
+            self.look_again();
         }
     }
 
@@ -101,9 +101,17 @@ impl Inner {
         for (worker, answer) in answers {
             let _ = self.send(worker, &answer);
         }
+        self.claims_due = None;
         if self.workers.values().any(|known| known.claims.is_awaited()) {
-            self.wake_at(self.now().plus(ASK_AGAIN));
+            self.look_again();
         }
+    }
+
+    fn look_again(&mut self) {
+        let due = self.now().plus(ASK_AGAIN);
+        let due = self.claims_due.map_or(due, |other| other.min(due));
+        self.claims_due = Some(due);
+        self.wake_at(due);
     }
 
     fn cluster_message(&mut self, worker: WorkerId, message: Cluster) {
@@ -548,8 +556,8 @@ impl Inner {
         let status = match reap::wait_pidfd(known.pidfd.as_fd()) {
             Ok(Some(status)) => status,
             Ok(None) => return,
-            // Somebody else has reaped it: its end is certain, how it ended is not known.
-            Err(_) => ExitStatus::Code(0),
+            // Somebody else has reaped it, or nobody may (SIGCHLD is ignored): its end is certain.
+            Err(_) => ExitStatus::Unknown,
         };
         known.status = Some(status);
         let _ = epoll::delete(&*self.reactor, &known.pidfd);

@@ -14,10 +14,7 @@ impl Inner {
     pub(crate) fn fork(&mut self, launch: Launch) -> Result<WorkerId, ForkError> {
         let id = WorkerId(self.next_worker + 1);
         let strings = launch.strings(id.0)?;
-        let limits = Limits {
-            message: self.settings.message_limit,
-            ..Limits::default()
-        };
+        let limits = Limits::default().message(self.settings.message_limit);
         let channel = Channel::with(limits, launch.dialect, launch.serialization)?;
         let (ours, theirs) = tine_sys::socket::stream_pair().map_err(ForkError::Channel)?;
         rustix::io::ioctl_fionbio(&ours, true).map_err(|e| ForkError::Channel(e.into()))?;

@@ -361,14 +361,17 @@ impl Group {
         // First steer away, so that nothing new arrives on what is being emptied.
         for socket in self.sockets.iter_mut().filter(|socket| unwanted(socket)) {
             socket.holder = Holder::Nobody;
-            doomed.push(socket.place);
+            doomed.push(socket.fd.clone());
         }
         if doomed.is_empty() {
             return;
         }
         self.steer();
         while at < self.sockets.len() {
-            if !doomed.contains(&self.sockets[at].place) {
+            if !doomed
+                .iter()
+                .any(|fd| Arc::ptr_eq(fd, &self.sockets[at].fd))
+            {
                 at += 1;
                 continue;
             }

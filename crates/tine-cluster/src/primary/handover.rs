@@ -39,6 +39,8 @@ pub(crate) type Place = usize;
 #[derive(Debug, Default)]
 pub(crate) struct Luggage<'a> {
     pub(crate) descriptors: Vec<BorrowedFd<'a>>,
+    /// How often each is named.
+    pub(crate) uses: Vec<usize>,
     places: BTreeMap<i32, Place>,
     pub(crate) pieces: Vec<Vec<u8>>,
 }
@@ -46,10 +48,13 @@ pub(crate) struct Luggage<'a> {
 impl<'a> Luggage<'a> {
     /// One open file may be named several times; it is handed over once.
     pub(crate) fn descriptor(&mut self, fd: BorrowedFd<'a>) -> Place {
-        *self.places.entry(fd.as_raw_fd()).or_insert_with(|| {
+        let place = *self.places.entry(fd.as_raw_fd()).or_insert_with(|| {
             self.descriptors.push(fd);
+            self.uses.push(0);
             self.descriptors.len() - 1
-        })
+        });
+        self.uses[place] += 1;
+        place
     }
 
     pub(crate) fn piece(&mut self, bytes: Vec<u8>) -> usize {
@@ -61,20 +66,36 @@ impl<'a> Luggage<'a> {
 /// What has been handed over, being unpacked.
 #[derive(Debug, Default)]
 pub(crate) struct Unpacked {
-    pub(crate) descriptors: Vec<Arc<OwnedFd>>,
+    /// With how often each is still to be had; `None` once that was all.
+    descriptors: Vec<Option<(Arc<OwnedFd>, usize)>>,
     pub(crate) pieces: Vec<Vec<u8>>,
 }
 
 impl Unpacked {
+    /// Puts in the descriptors, and how often each is named.
+    pub(crate) fn put(&mut self, descriptors: Vec<OwnedFd>, uses: &[usize]) {
+        let uses = uses.iter().copied().chain(std::iter::repeat(usize::MAX));
+        let all = descriptors.into_iter().map(Arc::new).zip(uses);
+        self.descriptors = all.map(Some).collect();
+    }
+
     /// A descriptor that several may share.
-    pub(crate) fn shared(&self, place: Place) -> io::Result<Arc<OwnedFd>> {
-        let found = self.descriptors.get(place).cloned();
-        found.ok_or_else(|| broken("a descriptor is missing"))
+    pub(crate) fn shared(&mut self, place: Place) -> io::Result<Arc<OwnedFd>> {
+        let missing = || broken("a descriptor is missing");
+        let slot = self.descriptors.get_mut(place).ok_or_else(missing)?;
+        let (fd, uses) = slot.as_mut().ok_or_else(missing)?;
+        let fd = fd.clone();
+        *uses = uses.saturating_sub(1);
+        // The last one takes it along: a process at its limit has no number to spare.
+        if *uses == 0 {
+            *slot = None;
+        }
+        Ok(fd)
     }
 
     /// A descriptor for one owner. Nearly always there is but one.
     pub(crate) fn owned(&mut self, place: Place) -> io::Result<OwnedFd> {
-        self.shared(place)?.try_clone()
+        Arc::try_unwrap(self.shared(place)?).or_else(|shared| shared.try_clone())
     }
 
     pub(crate) fn piece(&mut self, number: usize) -> io::Result<Vec<u8>> {
@@ -244,7 +265,9 @@ impl Inner {
         self.seq = written.seq;
         self.next_worker = written.next_worker;
         for (number, place) in written.inherited {
-            self.inherited.insert(number, unpacked.owned(place)?);
+            let fd = unpacked.owned(place)?;
+            // What this program offers by itself is newer.
+            self.inherited.entry(number).or_insert(fd);
         }
         for handle in written.handles {
             let (id, handle) = handle.restore(unpacked)?;
@@ -257,10 +280,7 @@ impl Inner {
             self.to_pump.insert(id);
         }
         self.handles.go_on_from(written.next_handle);
-        let limits = Limits {
-            message: self.settings.message_limit,
-            ..Limits::default()
-        };
+        let limits = Limits::default().message(self.settings.message_limit);
         for worker in written.workers {
             let (id, worker) = worker.restore(limits, unpacked)?;
             self.watch_worker(id, &worker)?;
@@ -404,7 +424,7 @@ impl WrittenLink {
             .serialization
             .parse()
             .map_err(|_| broken("a serialization that is not known"))?;
-        let handle = |unpacked: &Unpacked, (token, place): (u64, Place)| {
+        let handle = |unpacked: &mut Unpacked, (token, place): (u64, Place)| {
             io::Result::Ok((Token(token), unpacked.shared(place)?))
         };
         let mut queued = Vec::new();

@@ -12,15 +12,27 @@ use tine_rules::balance::Rotation;
 
 /// Who took which connection, by its number.
 #[derive(Debug, Default)]
-pub(super) struct Holders(HashMap<u64, WorkerId>);
+pub(super) struct Holders {
+    by_cookie: HashMap<u64, WorkerId>,
+    /// How many there were at the last count.
+    counted: usize,
+}
+
+/// So many more than twice those of the last count are counted for their number alone.
+const SLACK: usize = 1024;
 
 impl Holders {
     /// A worker has taken a connection that is still open here.
     pub(super) fn taken(&mut self, connection: BorrowedFd<'_>, worker: WorkerId) {
         // One that cannot be told apart is not counted: too few is better than for ever.
         if let Ok(cookie) = tine_sys::connections::cookie(connection) {
-            self.0.insert(cookie, worker);
+            self.by_cookie.insert(cookie, worker);
         }
+    }
+
+    /// Whether most of it must be connections that are closed, and nobody has asked for a count.
+    pub(super) fn is_overgrown(&self) -> bool {
+        self.by_cookie.len() > 2 * self.counted + SLACK
     }
 
     /// Counts what is still held and tells the rotation.
@@ -29,17 +41,20 @@ impl Holders {
         listener: BorrowedFd<'_>,
         rotation: &mut Rotation<WorkerId>,
     ) -> io::Result<()> {
-        let mut held = HashMap::with_capacity(self.0.len());
+        // Also when it fails: not again before as many more have come.
+        self.counted = self.by_cookie.len();
+        let mut held = HashMap::with_capacity(self.by_cookie.len());
         for connection in tine_sys::connections::open_at_listener(listener)? {
             if connection.held
-                && let Some(worker) = self.0.get(&connection.cookie)
+                && let Some(worker) = self.by_cookie.get(&connection.cookie)
             {
                 held.insert(connection.cookie, *worker);
             }
         }
-        self.0 = held;
+        self.counted = held.len();
+        self.by_cookie = held;
         let mut counts: HashMap<WorkerId, usize> = HashMap::new();
-        for worker in self.0.values() {
+        for worker in self.by_cookie.values() {
             *counts.entry(*worker).or_default() += 1;
         }
         let workers: Vec<WorkerId> = rotation.workers().collect();
@@ -51,10 +66,15 @@ impl Holders {
 
     /// The numbers and who has them, to be handed over.
     pub(super) fn all(&self) -> impl Iterator<Item = (u64, WorkerId)> {
-        self.0.iter().map(|(cookie, worker)| (*cookie, *worker))
+        self.by_cookie
+            .iter()
+            .map(|(cookie, worker)| (*cookie, *worker))
     }
 
     pub(super) fn of(all: impl IntoIterator<Item = (u64, WorkerId)>) -> Self {
-        Self(all.into_iter().collect())
+        Self {
+            by_cookie: all.into_iter().collect(),
+            counted: 0,
+        }
     }
 }

@@ -1,3 +1,7 @@
+//! The machine under a [`Cluster`](crate::Cluster), for who drives it by hand. Its types have open
+//! fields, and more of them will come: this module is not covered by what the rest of the crate promises
+//! about compatible versions.
+//!
 //! The primary: starts workers, answers their questions, shares their sockets.
 
 mod bind;
@@ -25,4 +29,5 @@ pub(crate) use launch::CHANNEL;
 pub use launch::{ForkError, Launch, Seat};
 pub use policy::{Policy, Settings, Sharing, SteeringReport};
 pub(crate) use reactor::Inner;
+pub use tine_ipc::{Mark, Token};
 pub use worker::WorkerId;

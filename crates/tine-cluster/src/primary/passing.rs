@@ -107,7 +107,8 @@ impl Passing {
         let Some(connection) = accepted.or_else(|| self.accept(now).map(Arc::new)) else {
             return Next::Nothing;
         };
-        if self.rotation.needs_count(now) {
+        let overgrown = self.rotation.order() == Order::Least && self.holders.is_overgrown();
+        if overgrown || self.rotation.needs_count(now) {
             self.take_back(connection);
             self.count(now);
             return Next::Counted;

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// How new connections are shared among workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Policy {
     /// The primary accepts and passes each connection on, in exact turns (Node's `SCHED_RR`).
     #[default]
@@ -82,6 +83,7 @@ impl Default for Settings {
 
 /// What decides which socket of a `SO_REUSEPORT` group gets a connection, as found to be possible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum SteeringReport {
     /// Exact turns, by eBPF.
     ExactTurns,
@@ -112,6 +114,7 @@ impl fmt::Display for SteeringReport {
 
 /// How one address is really shared. Not every policy is possible for every kind of socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Sharing {
     /// The primary accepts and passes on.
     PassedOn,

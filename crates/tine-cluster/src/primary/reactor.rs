@@ -15,6 +15,7 @@ use tine_ipc::unix::{ChannelError, Flushed, Received};
 use tine_rules::Millis;
 
 /// A peer that must read before it can be sent more is tried again this much later.
+/// It doubles with every time in vain, up to 32 ms: a peer that is stopped costs nothing.
 const FLUSH_AGAIN: Duration = Duration::from_millis(1);
 /// Longer ago than that nobody is judged by what was heard: half of what a worker may take.
 const LISTEN_AGAIN: Duration = Duration::from_millis(1);
@@ -96,6 +97,8 @@ pub(crate) struct Inner {
     pub(super) unread: BTreeSet<WorkerId>,
     /// Workers that must read before they can be sent more.
     pub(super) to_retry: BTreeSet<WorkerId>,
+    /// When sockets that workers have sent here are looked at.
+    pub(super) claims_due: Option<Millis>,
     /// When something has to be done without being told.
     pub(crate) due: Option<Millis>,
     pub(super) seq: i64,
@@ -121,6 +124,7 @@ impl Inner {
             to_flush: BTreeSet::new(),
             unread: BTreeSet::new(),
             to_retry: BTreeSet::new(),
+            claims_due: None,
             due: None,
             seq: 0,
             next_worker: 0,
@@ -212,7 +216,11 @@ impl Inner {
             && due <= self.now()
         {
             self.due = None;
-            self.look_for_closed_sockets();
+            if self.claims_due.is_some_and(|due| due <= self.now()) {
+                self.look_for_closed_sockets();
+            } else if let Some(due) = self.claims_due {
+                self.wake_at(due);
+            }
             self.to_flush.append(&mut self.to_retry);
             let all: Vec<HandleId> = self.handles.iter_mut().map(|(id, _)| id).collect();
             self.to_pump.extend(all);
@@ -304,9 +312,13 @@ impl Inner {
             let _ = epoll::modify(&*self.reactor, &link.fd, data, watch);
         }
         if must_read {
+            let pause = FLUSH_AGAIN * (1 << link.vain.min(5));
+            link.vain += 1;
             self.to_retry.insert(worker);
-            let again = self.now().plus(FLUSH_AGAIN);
+            let again = self.now().plus(pause);
             self.wake_at(again);
+        } else if let Some(link) = self.link_mut(worker) {
+            link.vain = 0;
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Link {
     pub(super) blocked: bool,
     /// Whether our program has too much of it unread.
     pub(super) held: bool,
+    /// How often in a row it was full of what its peer has to read.
+    pub(super) vain: u32,
     /// Its peer has begun to close.
     pub(super) ending: bool,
 }
@@ -70,6 +72,7 @@ impl Link {
             channel,
             blocked: false,
             held: false,
+            vain: 0,
             ending: false,
         }
     }

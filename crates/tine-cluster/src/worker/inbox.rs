@@ -5,7 +5,7 @@ use super::shared::Shared;
 use crate::handle::Handle;
 use crate::message::Message;
 use futures_core::Stream;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -27,44 +27,36 @@ pub(super) struct Inbox {
     wakers: Vec<(u64, Waker)>,
     lost: u64,
     closed: bool,
-    /// Keys of senders who want to know when no socket of theirs waits here.
-    close_wanted: HashSet<String>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     message: Message,
     bytes: usize,
-    /// Of a connection that came out of a server of the primary's program.
-    key: Option<String>,
 }
 
 impl Inbox {
-    /// Takes a message. Without a reader the oldest is dropped for it when there is no room.
+    /// Takes a message. Without a reader the oldest are dropped for it until there is room: those.
     pub(super) fn push(
         &mut self,
         body: Body,
-        handle: Option<tine_ipc::Handle>,
+        handle: Option<Handle>,
         wakes: &mut Vec<Waker>,
-    ) -> Option<Message> {
+    ) -> Vec<Message> {
         let bytes = body.len();
-        let (handle, key) = match handle {
-            Some(handle) => (Some(Handle::received(handle.fd)), handle.key),
-            None => (None, None),
-        };
         self.handles += usize::from(handle.is_some());
         self.bytes += bytes;
         self.waiting.push_back(Waiting {
             message: Message::new(body, handle),
             bytes,
-            key,
         });
         wakes.extend(self.wakers.drain(..).map(|(_, waker)| waker));
-        if self.readers == 0 && self.waiting.len() > 1 && self.is_full(1) {
+        let mut dropped = Vec::new();
+        while self.readers == 0 && self.waiting.len() > 1 && self.is_full(1) {
             self.lost += 1;
-            return self.pop().map(|waiting| waiting.message);
+            dropped.extend(self.pop().map(|waiting| waiting.message));
         }
-        None
+        dropped
     }
 
     fn pop(&mut self) -> Option<Waiting> {
@@ -83,21 +75,6 @@ impl Inbox {
         self.waiting.len() >= MESSAGES / part
             || self.bytes >= BYTES / part
             || self.handles >= HANDLES / part
-    }
-
-    pub(super) fn handles_of(&self, key: &str) -> usize {
-        let keys = self.waiting.iter().filter_map(|one| one.key.as_deref());
-        keys.filter(|one| *one == key).count()
-    }
-
-    /// Whether none of this key waits here; if some do, it is remembered that somebody wants to
-    /// know.
-    pub(super) fn tell_when_none(&mut self, key: &str) -> bool {
-        let none = self.handles_of(key) == 0;
-        if !none {
-            self.close_wanted.insert(key.to_owned());
-        }
-        none
     }
 
     pub(super) fn close(&mut self, wakes: &mut Vec<Waker>) {
@@ -157,7 +134,7 @@ impl Messages {
     pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.shared.lock();
         let inbox = &mut state.inbox;
-        let Some(Waiting { message, key, .. }) = inbox.pop() else {
+        let Some(Waiting { message, .. }) = inbox.pop() else {
             if inbox.closed {
                 return Poll::Ready(None);
             }
@@ -167,14 +144,6 @@ impl Messages {
             }
             return Poll::Pending;
         };
-        if let Some(key) = key
-            && inbox.close_wanted.contains(&key)
-            && inbox.handles_of(&key) == 0
-        {
-            inbox.close_wanted.remove(&key);
-            state.all_closed(&key);
-            state.flush();
-        }
         state.call_task_if_needed();
         self.shared.give_back(state);
         Poll::Ready(Some(message))

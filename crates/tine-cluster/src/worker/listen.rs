@@ -271,8 +271,13 @@ impl Worker {
             ..QueryServer::default()
         };
         let mut asking = self.ask(query, Wanted::Udp)?;
-        let socket = asking.granted().await?.socket.ok_or_else(primary_is_gone)?;
-        tokio::net::UdpSocket::from_std(socket.into())
+        let mut granted = asking.granted().await?;
+        let socket = granted.socket.take().ok_or_else(primary_is_gone)?;
+        let socket = tokio::net::UdpSocket::from_std(socket.into());
+        if socket.is_err() {
+            self.shared.with(|state| state.return_grant(granted));
+        }
+        socket
     }
 
     async fn ask_to_listen(
@@ -315,7 +320,7 @@ impl Drop for Asking {
     fn drop(&mut self) {
         self.reply.close();
         if let Ok(Ok(granted)) = self.reply.try_recv() {
-            self.shared.with(|state| state.close_server(granted.server));
+            self.shared.with(|state| state.return_grant(granted));
         }
     }
 }

@@ -124,7 +124,8 @@ impl Worker {
     ///
     /// # Panics
     /// Outside of a tokio runtime with IO enabled. The runtime needs its timer too, for the rare
-    /// case that too many descriptors are on their way.
+    /// cases that too many descriptors are on their way, or that the other end waits until sockets
+    /// that it has sent are closed here.
     pub fn from_env() -> io::Result<Option<Self>> {
         let Some(channel) = tine_sys::inherited::take_channel(CHANNEL)? else {
             return Ok(None);

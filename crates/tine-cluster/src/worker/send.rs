@@ -1,7 +1,8 @@
 //! How does this worker say something to the primary's program?
 
 use super::Worker;
-use super::state::State;
+use super::shared::Shared;
+use super::state::{Answer, State};
 use crate::error::{RequestError, SendError};
 use crate::handle::Handle;
 use crate::request::{self, RequestId};
@@ -9,7 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tine_ipc::{Body, BodyError};
 use tokio::sync::oneshot;
 
@@ -33,7 +35,12 @@ impl Future for Sending {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Way::Done(error) => Poll::Ready(error.take().map_or(Ok(()), Err)),
+            Way::Done(error) => {
+                // A loop of sends never waits: the other tasks have their turn all the same.
+                let turn = ready!(tokio::task::coop::poll_proceed(cx));
+                turn.made_progress();
+                Poll::Ready(error.take().map_or(Ok(()), Err))
+            }
             Way::Unwritten(written) => Pin::new(written)
                 .poll(cx)
                 .map(|written| written.map_err(|_| SendError::Closed)),
@@ -133,17 +140,24 @@ impl Worker {
         question: &Q,
     ) -> impl Future<Output = Result<A, RequestError>> + use<Q, A> {
         let how = self.serialization();
-        let sent = self.shared.with(|state| {
-            if !state.is_open() {
-                return Err(SendError::Closed);
-            }
-            let (number, answer) = state.expect_answer();
+        let ask = || {
+            let number = self.shared.with(State::next_request)?;
+            // Outside of the lock: this is code of the program.
             let body = request::ask(number, question, how)?;
-            state.channel.send(&body)?;
-            Ok(answer)
-        });
+            let answer = self
+                .shared
+                .with(|state| state.send_request(number, &body))?;
+            Ok::<_, SendError>(Waiting {
+                shared: self.shared.clone(),
+                number,
+                answer,
+            })
+        };
+        let sent = ask();
         async move {
-            let answer = sent?.await.map_err(|_| RequestError::Closed)?;
+            let mut waiting = sent?;
+            let answer = (&mut waiting.answer).await;
+            let answer = answer.map_err(|_| RequestError::Closed)?;
             let body = answer.map_err(RequestError::Refused)?;
             request::value_of(&body).map_err(RequestError::Answer)
         }
@@ -170,6 +184,19 @@ impl Worker {
             Ok(body) => self.send_body(&body),
             Err(error) => Sending::failed(error.into()),
         }
+    }
+}
+
+/// For the answer to a request.
+struct Waiting {
+    shared: Arc<Shared>,
+    number: u64,
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.shared.with(|state| state.give_up_request(self.number));
     }
 }
 

@@ -41,8 +41,16 @@ pub(super) struct Granted {
     pub(super) server: ServerId,
     /// This process's own socket, unless the primary accepts for all.
     pub(super) socket: Option<OwnedFd>,
-    /// The address with the real port, for TCP.
+    /// The address with the real port.
     pub(super) address: Option<SocketAddr>,
+    /// What it is called, for UDP: there is no server here that knows.
+    datagram: Option<Named>,
+}
+
+#[derive(Debug)]
+struct Named {
+    key: String,
+    base: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,10 +205,10 @@ impl State {
             self.channel.send_cluster(&encode::close(&key, seq));
             return;
         }
-        let server = match wanted {
-            Wanted::Tcp | Wanted::Unix => self.servers.add(key, base),
+        let (server, datagram) = match wanted {
+            Wanted::Tcp | Wanted::Unix => (self.servers.add(key, base), None),
             // Nothing is passed on, and nobody sees when the program closes it.
-            Wanted::Udp => ServerId(u64::MAX),
+            Wanted::Udp => (ServerId(u64::MAX), Some(Named { key, base })),
         };
         if let Some(address) = address {
             if wanted == Wanted::Tcp && !self.ports.contains(&address.port()) {
@@ -214,9 +222,26 @@ impl State {
             server,
             socket,
             address,
+            datagram,
         };
-        if waiting.send(Ok(granted)).is_err() {
-            self.close_server(server);
+        if let Err(Ok(granted)) = waiting.send(Ok(granted)) {
+            self.return_grant(granted);
+        }
+    }
+
+    /// The program does not want any more what it has asked for.
+    pub(super) fn return_grant(&mut self, granted: Granted) {
+        // Before the primary hears of it.
+        drop(granted.socket);
+        match granted.datagram {
+            None => self.close_server(granted.server),
+            Some(Named { key, base }) => {
+                self.servers.release_index(&base);
+                if self.is_open() {
+                    let seq = self.seq();
+                    self.channel.send_cluster(&encode::close(&key, seq));
+                }
+            }
         }
     }
 
@@ -274,6 +299,11 @@ impl State {
             return Next::Waiting;
         };
         self.answer_connection(seq, true);
+        self.flush();
+        if !self.is_open() {
+            // The primary has not heard it: it is for others.
+            return Next::Gone;
+        }
         Next::Connection(fd)
     }
 
@@ -284,6 +314,14 @@ impl State {
         for Passed { fd, seq } in passed {
             drop(fd);
             self.answer_connection(seq, false);
+        }
+    }
+
+    /// The channel is no more: the primary gives to others what has had no answer, and a connection
+    /// has one owner.
+    pub(super) fn drop_passed(&mut self) {
+        for server in &mut self.servers.open {
+            server.passed.clear();
         }
     }
 

@@ -125,8 +125,9 @@ fn prepare(shared: &Arc<Shared>) {
     use tokio::signal::unix::{SignalKind, signal};
     let _inside = shared.runtime.enter();
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    let shared = shared.clone();
-    shared.runtime.clone().spawn(async move {
+    let telling = Telling(shared.clone());
+    shared.runtime.spawn(async move {
+        let shared = &telling.0;
         let mut reason = shared.reason.subscribe();
         let signalled = async {
             let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
@@ -143,10 +144,22 @@ fn prepare(shared: &Arc<Shared>) {
         }
         // If the reason was there before the program asked for it.
         shared.with(State::give_up_passed);
-        until_all_have_begun(&shared).await;
-        shared.with(State::all_have_begun);
-        shared.all_begun.send_replace(true);
+        until_all_have_begun(shared).await;
     });
+}
+
+/// Whoever waits for [`Worker::shutdown`] hears also when the runtime is shut down under its task.
+struct Telling(Arc<Shared>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.with(|state| {
+            // The first reason stays.
+            state.is_to_leave(Reason::OwnWish);
+            state.all_have_begun();
+        });
+        self.0.all_begun.send_replace(true);
+    }
 }
 
 /// A client that has connected and says nothing for so long is idle.

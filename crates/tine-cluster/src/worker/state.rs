@@ -3,9 +3,11 @@
 use super::inbox::Inbox;
 use super::servers::{Asked, Servers};
 use super::shutdown::Reason;
+use crate::claims::{self, Claims};
 use crate::error::SendError;
+use crate::message::Message;
 use crate::request;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -59,12 +61,17 @@ pub(super) struct State {
     pub(super) asked: HashMap<i64, Asked>,
     pub(super) servers: Servers,
     pub(super) inbox: Inbox,
+    /// The sockets of the primary's program's servers that came here.
+    pub(super) claims: Claims,
     /// Who waits until how much is written, oldest first.
     unwritten: VecDeque<(Mark, oneshot::Sender<()>)>,
     handles: HashMap<Token, oneshot::Sender<Result<(), SendError>>>,
     next_handle: u64,
+    /// Those that somebody waits for.
     requests: HashMap<u64, oneshot::Sender<Answer>>,
     next_request: u64,
+    /// Requests that nobody waits for any more: their answers are no messages.
+    given_up: BTreeSet<u64>,
     pub(super) leaving: Leaving,
     pub(super) shutdown_asked: bool,
     pub(super) outlive: bool,
@@ -96,11 +103,13 @@ impl State {
             asked: HashMap::new(),
             servers: Servers::default(),
             inbox: Inbox::default(),
+            claims: Claims::default(),
             unwritten: VecDeque::new(),
             handles: HashMap::new(),
             next_handle: 0,
             requests: HashMap::new(),
             next_request: 0,
+            given_up: BTreeSet::new(),
             leaving: Leaving::No,
             shutdown_asked: false,
             outlive: false,
@@ -144,6 +153,7 @@ impl State {
             Ok(Flushed::PeerMustRead) => self.blocked = Some(Blocked::TooManyHandles),
             Err(_) => {
                 self.mute = true;
+                self.drop_passed();
                 self.unwritten.clear();
                 self.handles.clear();
                 self.requests.clear();
@@ -181,17 +191,57 @@ impl State {
         Ok(receiver)
     }
 
-    /// A number for a request, and what its answer comes through.
-    pub(super) fn expect_answer(&mut self) -> (u64, oneshot::Receiver<Answer>) {
-        const MANY: usize = 1000;
+    /// A number for a request that is about to be written.
+    pub(super) fn next_request(&mut self) -> Result<u64, SendError> {
+        if !self.is_open() {
+            return Err(SendError::Closed);
+        }
         let number = self.next_request;
         self.next_request += 1;
-        if self.requests.len() >= MANY {
-            self.requests.retain(|_, asker| !asker.is_closed());
+        Ok(number)
+    }
+
+    /// Sends a request: what its answer comes through.
+    pub(super) fn send_request(
+        &mut self,
+        number: u64,
+        body: &Body,
+    ) -> Result<oneshot::Receiver<Answer>, SendError> {
+        if !self.is_open() {
+            return Err(SendError::Closed);
         }
+        self.channel.send(body)?;
         let (sender, receiver) = oneshot::channel();
         self.requests.insert(number, sender);
-        (number, receiver)
+        Ok(receiver)
+    }
+
+    /// Nobody waits for this answer any more, if it has not come.
+    pub(super) fn give_up_request(&mut self, number: u64) {
+        /// A program that never answers must not fill the memory.
+        const MANY: usize = 1000;
+        if self.requests.remove(&number).is_none() {
+            return;
+        }
+        if self.given_up.len() >= MANY {
+            self.given_up.pop_first();
+        }
+        self.given_up.insert(number);
+    }
+
+    /// Gives an answer to who waits for it; what is none comes back.
+    fn reply(&mut self, body: Body) -> Option<Body> {
+        if self.requests.is_empty() && self.given_up.is_empty() {
+            return Some(body);
+        }
+        let Some((number, refusal)) = request::reply_of(&body) else {
+            return Some(body);
+        };
+        if let Some(asker) = self.requests.remove(&number) {
+            let _ = asker.send(refusal.map_or(Ok(body), Err));
+            return None;
+        }
+        (!self.given_up.remove(&number)).then_some(body)
     }
 
     // The task.
@@ -254,15 +304,10 @@ impl State {
                 internal: false,
                 handle,
             } => {
-                if !self.requests.is_empty()
-                    && let Some((number, refusal)) = request::reply_of(&body)
-                    && let Some(asker) = self.requests.remove(&number)
-                {
-                    let _ = asker.send(refusal.map_or(Ok(body), Err));
-                    return;
-                }
+                let Some(body) = self.reply(body) else { return };
+                let handle = handle.map(|handle| claims::received(handle, &mut self.claims));
                 let dropped = self.inbox.push(body, handle, &mut self.wakes);
-                if let Some(request) = dropped.and_then(|message| message.request()) {
+                for request in dropped.iter().filter_map(Message::request) {
                     let text = "the worker's program does not read its messages";
                     let how = self.channel.serialization();
                     if let Ok(refusal) = request::refuse(request, text, how) {
@@ -270,7 +315,11 @@ impl State {
                     }
                 }
             }
-            Event::Message { body, .. } => self.internal(&body),
+            Event::Message { body, .. } => {
+                if let Some(answer) = claims::Asked::answer(&body, &mut self.claims) {
+                    let _ = self.channel.send(&answer);
+                }
+            }
             Event::HandleTaken(token) => {
                 if let Some(waiting) = self.handles.remove(&token) {
                     let _ = waiting.send(Ok(()));
@@ -298,7 +347,7 @@ impl State {
             }
             Act::NewConnection { key } => {
                 let seq = seq.unwrap_or(-1);
-                let welcome = self.leaving == Leaving::No;
+                let welcome = self.leaving == Leaving::No && self.is_open();
                 if !fd.is_some_and(|fd| welcome && self.pass(&key, fd, seq)) {
                     self.answer_connection(seq, false);
                 }
@@ -315,41 +364,10 @@ impl State {
         }
     }
 
-    /// Whoever sent a connection of its server asks what became of it: `close()` there waits for
-    /// the answer. What the program does with a socket that it has got cannot be seen from here.
-    fn internal(&mut self, body: &Body) {
-        #[derive(serde::Deserialize)]
-        struct Asked {
-            cmd: String,
-            key: Option<String>,
-        }
-        let Ok(Asked {
-            cmd,
-            key: Some(key),
-        }) = body.read()
-        else {
-            return;
-        };
-        match cmd.as_str() {
-            "NODE_SOCKET_NOTIFY_CLOSE" if self.inbox.tell_when_none(&key) => self.all_closed(&key),
-            "NODE_SOCKET_GET_COUNT" => {
-                let count = self.inbox.handles_of(&key);
-                let how = self.channel.serialization();
-                let answer = serde_json::json!({
-                    "cmd": "NODE_SOCKET_COUNT", "key": key, "count": count,
-                });
-                if let Ok(answer) = Body::write(&answer, how) {
-                    let _ = self.channel.send(&answer);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn all_closed(&mut self, key: &str) {
-        let answer = serde_json::json!({ "cmd": "NODE_SOCKET_ALL_CLOSED", "key": key });
-        if let Ok(answer) = Body::write(&answer, self.channel.serialization()) {
-            let _ = self.channel.send(&answer);
+    /// Tells senders that wait for it that sockets of theirs are closed here.
+    pub(super) fn look_for_closed_sockets(&mut self) {
+        for key in self.claims.closed_since() {
+            let _ = self.channel.send(&encode::socket_all_closed(&key));
         }
     }
 
@@ -404,6 +422,8 @@ impl State {
             return;
         }
         self.is_to_leave(Reason::OwnWish);
+        // Before the channel closes: the primary takes back then what nobody has answered.
+        self.give_up_passed();
         self.leaving = Leaving::Closing;
     }
 
@@ -431,6 +451,7 @@ impl State {
         if self.socket.take().is_none() {
             return;
         }
+        self.drop_passed();
         self.asked.clear();
         self.unwritten.clear();
         self.handles.clear();

@@ -1,7 +1,7 @@
 //! Who reads the channel, and who writes what could not be written at once? One task.
 
 use super::shared::Shared;
-use super::state::Blocked;
+use super::state::{Blocked, State};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tine_ipc::unix::Received;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 
 /// One read. Node reads as much.
 const BUFFER: usize = 64 * 1024;
@@ -23,11 +24,60 @@ const TURN: u32 = 16;
 /// tells when others have been read.
 const LATER: Duration = Duration::from_millis(2);
 
+/// The pause before a sender of sockets that waits until they are closed is looked after again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What no event tells of, and when it is looked at again.
+#[derive(Default)]
+struct Timers {
+    handles: Option<Instant>,
+    sockets: Option<Instant>,
+}
+
+impl Timers {
+    /// Does what is due, and sets what is to be.
+    fn look(&mut self, state: &mut State) {
+        let now = Instant::now();
+        let is_due = |at: &Instant| *at <= now;
+        if self.handles.take_if(|at| is_due(at)).is_some()
+            && state.blocked == Some(Blocked::TooManyHandles)
+        {
+            state.blocked = None;
+        }
+        if self.sockets.take_if(|at| is_due(at)).is_some() {
+            state.look_for_closed_sockets();
+        }
+        let set = |timer: &mut Option<Instant>, wanted: bool, pause| match wanted {
+            true => drop(timer.get_or_insert(now + pause)),
+            false => *timer = None,
+        };
+        set(
+            &mut self.handles,
+            state.blocked == Some(Blocked::TooManyHandles),
+            LATER,
+        );
+        set(&mut self.sockets, state.claims.is_awaited(), ASK_AGAIN);
+    }
+
+    /// Whether one is missing.
+    fn must_look(&self, state: &State) -> bool {
+        self.handles.is_none() && state.blocked == Some(Blocked::TooManyHandles)
+            || self.sockets.is_none() && state.claims.is_awaited()
+    }
+
+    async fn due(&self) {
+        match self.handles.into_iter().chain(self.sockets).min() {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Why the task has stopped going round.
 enum Stop {
     /// The program must read its messages first.
     Paused,
-    /// Write again a moment later.
+    /// Something is to be looked at again a moment later.
     Later,
     /// All that was to be said is said.
     Finished,
@@ -64,26 +114,22 @@ impl Drop for Ending {
 async fn run(shared: &Shared, socket: &UnixStream) -> bool {
     let mut buffer = vec![0; BUFFER];
     let mut may_pause = true;
+    let mut timers = Timers::default();
     loop {
-        let later = shared.lock().blocked == Some(Blocked::TooManyHandles);
+        timers.look(&mut shared.lock());
         let mut steps = Steps {
             shared,
             socket,
+            timers: &timers,
             buffer: &mut buffer,
             may_pause,
             reads: 0,
             others_first: false,
         };
-        let stop = if later {
-            match tokio::time::timeout(LATER, poll_fn(|cx| steps.poll(cx))).await {
-                Ok(stop) => stop,
-                Err(_elapsed) => {
-                    shared.lock().blocked = None;
-                    continue;
-                }
-            }
-        } else {
-            poll_fn(|cx| steps.poll(cx)).await
+        let stop = tokio::select! {
+            biased;
+            stop = poll_fn(|cx| steps.poll(cx)) => stop,
+            () = timers.due() => Stop::Later,
         };
         match stop {
             Stop::Finished => return false,
@@ -97,6 +143,7 @@ async fn run(shared: &Shared, socket: &UnixStream) -> bool {
                 tokio::select! {
                     _ = closed => may_pause = false,
                     () = go_on => {}
+                    () = timers.due() => {}
                 }
             }
         }
@@ -111,6 +158,7 @@ const CLOSED: Interest = Interest::READABLE;
 struct Steps<'a> {
     shared: &'a Shared,
     socket: &'a UnixStream,
+    timers: &'a Timers,
     buffer: &'a mut [u8],
     may_pause: bool,
     reads: u32,
@@ -131,11 +179,11 @@ impl Steps<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         loop {
             let mut state = self.shared.lock();
-            if state.blocked != Some(Blocked::TooManyHandles) {
-                state.flush();
-                if state.blocked == Some(Blocked::TooManyHandles) {
-                    return Poll::Ready(Stop::Later);
-                }
+            state.flush();
+            // Also when it is another thread that could not write.
+            if self.timers.must_look(&state) {
+                self.shared.give_back(state);
+                return Poll::Ready(Stop::Later);
             }
             if state.socket.is_none() || state.is_finished() {
                 return Poll::Ready(Stop::Finished);

@@ -137,6 +137,25 @@ elif KIND in ('handles', 'handles-unread'):
             break
         if KIND == 'handles':
             read_what_is_there()
+elif KIND in ('keys', 'counts'):
+    # Sockets that it says a server of its has accepted, to be asked about.
+    connection = some_descriptors()[0]
+
+    def keyed(key, value):
+        return line({'cmd': 'NODE_HANDLE', 'type': 'net.Socket', 'key': key, 'msg': value})
+    if KIND == 'keys':
+        for number in range(200):
+            write_with(keyed('k' * (1 << 20) + str(number), number), [connection])
+            read_what_is_there()
+        for number in range(20_000):
+            write_with(keyed(f'4:127.0.0.1:{number}', number), [connection])
+            read_what_is_there()
+    else:
+        write_with(keyed('key', 0), [connection])
+        for number in range(20_000):
+            write(line({'cmd': 'NODE_SOCKET_GET_COUNT', 'key': 'key'}))
+            write(line({'cmd': 'NODE_SOCKET_NOTIFY_CLOSE', 'key': 'key'}))
+            read_what_is_there()
 elif KIND == 'bare':
     descriptors = some_descriptors()
     for number in range(7000):

@@ -300,6 +300,7 @@ impl Run<'_> {
                     let (code, signal) = match status {
                         ExitStatus::Code(code) => (Some(code), None),
                         ExitStatus::Signal { signal, .. } => (None, Some(signal)),
+                        ExitStatus::Unknown => (None, None),
                     };
                     let (slot, generation) = (process.slot, process.generation);
                     self.last.insert(slot, process.pid);

@@ -16,6 +16,7 @@ use serde::forward_to_deserialize_any;
 /// Deepest nesting that is read into a type: that of serde_json.
 const DEPTH: usize = 128;
 const TOO_DEEP: &str = "nested too deep";
+const TOO_OFTEN: &str = "its references and gaps repeat too much, too often";
 
 /// The longest `BigInt` in words of which digits are made: the time grows with its square.
 const LONGEST_IN_DIGITS: usize = 8192;
@@ -23,7 +24,7 @@ const LONGEST_IN_DIGITS: usize = 8192;
 /// Decodes a whole message into a type.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
     let value = decode(bytes)?;
-    let graph = Graph::of(&value);
+    let graph = Graph::of(&value, bytes.len());
     T::deserialize(Source::root(&value, &graph)).map_err(|error| {
         let said = error.to_string();
         if said == TOO_DEEP {
@@ -42,7 +43,14 @@ struct Source<'p, 'v> {
     inside: Option<&'p Inside<'p, 'v>>,
     /// It is a key: a string may be asked for where there is a number.
     key: bool,
+    /// It is one that the message holds elsewhere, or a gap.
+    again: bool,
 }
+
+/// What a value costs, in bytes, that is read again, beside the text or the bytes in it: about
+/// what it becomes in a type that takes any value.
+const AGAIN: usize = 32;
+const AGAIN_NESTED: usize = 128;
 
 /// The objects that are open.
 struct Inside<'p, 'v> {
@@ -58,6 +66,7 @@ impl<'p, 'v> Source<'p, 'v> {
             graph,
             inside: None,
             key: false,
+            again: false,
         }
     }
 
@@ -79,6 +88,7 @@ impl<'p, 'v> Source<'p, 'v> {
                         outer = open.outer;
                     }
                     self.value = target;
+                    self.again = true;
                 }
                 _ => return Ok(self),
             }
@@ -87,8 +97,22 @@ impl<'p, 'v> Source<'p, 'v> {
     }
 
     fn visit(&self) -> Result<(), Error> {
+        self.visit_ignored()?;
+        self.repeat(weight(self.value))
+    }
+
+    fn visit_ignored(&self) -> Result<(), Error> {
         let visited = self.graph.visit();
-        visited.map_err(|_| Error::custom("the value refers to itself too often"))
+        visited.map_err(|_| Error::custom(TOO_OFTEN))
+    }
+
+    /// Counts what is made of a value that the message holds elsewhere.
+    fn repeat(&self, bytes: usize) -> Result<(), Error> {
+        if !self.again {
+            return Ok(());
+        }
+        let counted = self.graph.repeat(bytes);
+        counted.map_err(|_| Error::custom(TOO_OFTEN))
     }
 
     /// The place of what is in this value.
@@ -180,6 +204,7 @@ impl<'p, 'v> Source<'p, 'v> {
             graph: self.graph,
             inside: Some(&inside),
             key: false,
+            again: self.again,
         };
         match self.value {
             Value::Object(properties) => visitor.visit_map(Entries {
@@ -226,6 +251,7 @@ impl<'p, 'v> Source<'p, 'v> {
             graph: self.graph,
             inside: Some(&inside),
             key: false,
+            again: self.again,
         };
         match self.value {
             Value::Array(elements) | Value::Set(elements) => {
@@ -238,7 +264,13 @@ impl<'p, 'v> Source<'p, 'v> {
                 let mut elements = Value::sparse_elements(properties).into_iter().peekable();
                 visitor.visit_seq(Elements((0..*length).map(|index| {
                     let element = elements.next_if(|(at, _)| *at == index);
-                    within(element.map_or(&Value::Hole, |(_, element)| element))
+                    match element {
+                        Some((_, element)) => within(element),
+                        None => Source {
+                            again: true,
+                            ..within(&Value::Hole)
+                        },
+                    }
                 })))
             }
             Value::Map(entries) => visitor.visit_seq(Elements(
@@ -247,15 +279,49 @@ impl<'p, 'v> Source<'p, 'v> {
                     .map(|(key, value)| Pair(within(key), within(value))),
             )),
             Value::TypedArray { kind, bytes } => {
-                visitor.visit_seq(Elements(kind.elements(bytes).map(Element)))
+                let elements = kind.elements(bytes);
+                self.repeat(elements.len().saturating_mul(AGAIN))?;
+                visitor.visit_seq(Elements(elements.map(Element)))
             }
             _ => match self.bytes() {
-                Some(bytes) => visitor.visit_seq(Elements(
-                    bytes.iter().map(|byte| Element(Value::Int((*byte).into()))),
-                )),
+                Some(bytes) => {
+                    self.repeat(bytes.len().saturating_mul(AGAIN))?;
+                    visitor.visit_seq(Elements(
+                        bytes.iter().map(|byte| Element(Value::Int((*byte).into()))),
+                    ))
+                }
                 None => Err(Error::invalid_type(Unexpected::Other("value"), &visitor)),
             },
         }
+    }
+}
+
+/// What reading a value again makes, in bytes, without the values in it.
+fn weight(value: &Value) -> usize {
+    let key = |key: &Key| match key {
+        Key::Index(_) => AGAIN,
+        Key::Text(text) => AGAIN + text.len(),
+    };
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    match value {
+        Value::String(text) | Value::StringObject(text) => AGAIN + text.len(),
+        // Up to 20 digits for each.
+        Value::BigInt(number) | Value::BigIntObject(number) => AGAIN + number.words().len() * 20,
+        Value::RegExp(regexp) => AGAIN + regexp.source.len() + regexp.flags.len(),
+        Value::Error(error) => {
+            let texts = error.name.len() + text(&error.message) + text(&error.stack);
+            AGAIN_NESTED + texts
+        }
+        Value::Buffer(bytes)
+        | Value::ArrayBuffer(bytes)
+        | Value::ResizableArrayBuffer { bytes, .. }
+        | Value::TypedArray { bytes, .. } => AGAIN_NESTED + bytes.len(),
+        Value::Object(properties) | Value::SparseArray { properties, .. } => {
+            AGAIN_NESTED + properties.iter().map(|(name, _)| key(name)).sum::<usize>()
+        }
+        Value::Hole => AGAIN / 2,
+        nested if nested.nests() => AGAIN_NESTED,
+        _ => AGAIN,
     }
 }
 
@@ -400,6 +466,8 @@ impl<'de> Deserializer<'de> for Source<'_, '_> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        // Not followed, but counted: an array may have four thousand million gaps.
+        self.visit_ignored()?;
         visitor.visit_unit()
     }
 
@@ -479,7 +547,7 @@ impl<'de> Deserializer<'de> for Element {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let graph = Graph::of(&self.0);
+        let graph = Graph::of(&self.0, 0);
         Source::root(&self.0, &graph).any(visitor)
     }
 
@@ -682,6 +750,65 @@ mod tests {
             ],
         };
         assert_eq!(read_value(gaps), Ok(vec![Some(1), None, Some(3)]));
+    }
+
+    #[test]
+    fn what_references_repeat_is_limited_in_bytes() {
+        let megabyte = 1 << 20;
+        let repeated = |object: &Value, repeats| {
+            let again = std::iter::repeat_n(Value::Reference(1), repeats);
+            Value::array([object.clone()].into_iter().chain(again))
+        };
+        let refused = |error: Option<BodyError>| {
+            assert!(error.unwrap().to_string().contains(TOO_OFTEN));
+        };
+        let key = "k".repeat(megabyte);
+        let large = [
+            Value::StringObject("x".repeat(megabyte)),
+            Value::object([(key, Value::Null)]),
+            Value::Error(Box::new(ErrorValue {
+                name: "Error".to_owned(),
+                stack: Some("s".repeat(megabyte)),
+                ..ErrorValue::default()
+            })),
+            Value::RegExp(Box::new(RegExpValue {
+                source: "r".repeat(megabyte),
+                flags: String::new(),
+            })),
+        ];
+        for large in &large {
+            assert!(read_value::<serde_json::Value>(repeated(large, 10)).is_ok());
+            refused(read_value::<serde_json::Value>(repeated(large, 100)).err());
+        }
+        let bytes = Value::Buffer(vec![1; megabyte / 4]);
+        let view = Value::TypedArray {
+            kind: TypedArrayKind::Uint8Array,
+            bytes: vec![1; megabyte / 4],
+        };
+        for large in [bytes, view] {
+            assert!(read_value::<Vec<Vec<u8>>>(repeated(&large, 1)).is_ok());
+            refused(read_value::<Vec<Vec<u8>>>(repeated(&large, 100)).err());
+        }
+        // Objects without bytes of their own are memory too.
+        let object = Value::object([("a", Value::Int(1))]);
+        assert!(read_value::<Vec<serde_json::Value>>(repeated(&object, 50_000)).is_ok());
+        refused(read_value::<Vec<serde_json::Value>>(repeated(&object, 1_000_000)).err());
+    }
+
+    #[test]
+    fn gaps_are_counted_even_where_they_are_ignored() {
+        let gaps = |length| Value::SparseArray {
+            length,
+            properties: Vec::new(),
+        };
+        type Ignored = Vec<serde::de::IgnoredAny>;
+        assert_eq!(read_value::<Ignored>(gaps(1000)).unwrap().len(), 1000);
+        assert!(read_value::<Ignored>(gaps(u32::MAX)).is_err());
+        assert_eq!(
+            read_value::<Vec<()>>(gaps(1_000_000)).unwrap().len(),
+            1_000_000
+        );
+        assert!(read_value::<Vec<()>>(gaps(2_000_000)).is_err());
     }
 
     #[test]

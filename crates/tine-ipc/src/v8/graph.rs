@@ -1,4 +1,4 @@
-//! Which object does a reference mean, and how often may it be looked at?
+//! Which object does a reference mean, and how much may come of looking at it again?
 
 use super::value::Value;
 use std::cell::Cell;
@@ -11,17 +11,27 @@ pub(super) struct Graph<'v> {
     /// How many values may still be visited. A few references within references make a number
     /// that has no end, and so does the length of an array full of holes.
     budget: Cell<usize>,
+    /// How many bytes may still be made of what the message holds only once: a reference of three
+    /// bytes may mean a string, or a `Buffer`, of a megabyte.
+    repeated: Cell<usize>,
 }
 
 /// Visits beyond those of every value once.
 const BUDGET: usize = 1 << 22;
 
-/// More visits than the budget allows.
+/// Bytes that references and gaps may make, for each byte of the message, beyond [`REPEATED`],
+/// and at most. What stands in the message itself is not counted.
+const REPEATED_PER_BYTE: usize = 8;
+const REPEATED: usize = 16 << 20;
+const MOST_REPEATED: usize = 512 << 20;
+
+/// More visits, or more bytes, than the budget allows.
 #[derive(Debug)]
 pub(super) struct TooMany;
 
 impl<'v> Graph<'v> {
-    pub(super) fn of(root: &'v Value) -> Self {
+    /// Of a message that has `length` bytes on the wire.
+    pub(super) fn of(root: &'v Value, length: usize) -> Self {
         let (mut count, mut references) = (0usize, false);
         each(root, &mut |value| {
             count += 1;
@@ -38,6 +48,12 @@ impl<'v> Graph<'v> {
         Self {
             objects,
             budget: Cell::new(BUDGET.saturating_add(count)),
+            repeated: Cell::new(
+                length
+                    .saturating_mul(REPEATED_PER_BYTE)
+                    .saturating_add(REPEATED)
+                    .min(MOST_REPEATED),
+            ),
         }
     }
 
@@ -50,6 +66,15 @@ impl<'v> Graph<'v> {
     pub(super) fn visit(&self) -> Result<(), TooMany> {
         let left = self.budget.get().checked_sub(1).ok_or(TooMany)?;
         self.budget.set(left);
+        Ok(())
+    }
+}
+
+impl Graph<'_> {
+    /// A reference or a gap makes so many bytes.
+    pub(super) fn repeat(&self, bytes: usize) -> Result<(), TooMany> {
+        let left = self.repeated.get().checked_sub(bytes).ok_or(TooMany)?;
+        self.repeated.set(left);
         Ok(())
     }
 }

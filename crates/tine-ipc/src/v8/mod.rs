@@ -38,7 +38,7 @@ pub use value::{ArrayWithProperties, ErrorValue, Key, RegExpValue, TypedArrayKin
 pub(crate) use de::read;
 pub(crate) use reader::decode;
 pub(crate) use ser::write;
-pub(crate) use splice::{property, property_text, with_property};
+pub(crate) use splice::{properties, property, property_text, with_property};
 pub(crate) use stringify::to_json;
 pub(crate) use writer::encode;
 

@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use super::writer::{Progress, Writer};
-use super::{Error, HEADER, MAX_DEPTH, decode, tag};
+use super::{Error, HEADER, MAX_DEPTH, Value, decode, tag};
 
 /// Where the value of a property of the object at the top stands.
 struct Place {
@@ -61,6 +61,40 @@ pub(crate) fn property(bytes: &[u8], name: &str) -> Option<Vec<u8>> {
     writer.out[1] = bytes[1];
     append(&mut writer, &bytes[place.begin..place.end], place.begin);
     Some(writer.out)
+}
+
+/// Those properties of the object at the top that have one of these names, each with the place of
+/// its name among them; the others are passed over. `None` if the bytes are not such an object,
+/// or if those properties have more than `longest` bytes, or refer to what is outside of them.
+pub(crate) fn properties(
+    bytes: &[u8],
+    names: &[&str],
+    longest: usize,
+) -> Option<Vec<(usize, Value)>> {
+    let mut reader = Reader::new(bytes).ok()?;
+    if reader.tag().ok()? != tag::OBJECT {
+        return None;
+    }
+    reader.begin_object();
+    let (mut found, mut count, mut left) = (Vec::new(), 0, longest);
+    while !reader.ends(tag::OBJECT_END).ok()? {
+        let key = reader.at();
+        reader.key_is("").ok()?;
+        let is = |name: &&str| Reader::resumed(bytes, key, 0).key_is(name) == Ok(true);
+        let name = names.iter().position(is);
+        reader.peek_tag().ok()?;
+        let (begin, objects) = (reader.at(), reader.objects);
+        reader.skip().ok()?;
+        count += 1;
+        if let Some(name) = name {
+            left = left.checked_sub(reader.at() - begin)?;
+            let value = Reader::resumed(bytes, begin, objects).value().ok()?;
+            found.push((name, value));
+        }
+    }
+    reader.check_count(count).ok()?;
+    reader.end().ok()?;
+    Some(found)
 }
 
 /// The object `head`, which contains no other objects, with `message` as its last property.

@@ -6,12 +6,21 @@ use super::{Error, MAX_DEPTH};
 use crate::body::BodyError;
 use crate::json;
 
-/// The JSON text of a value.
-pub(crate) fn to_json(value: &Value) -> Result<String, BodyError> {
+/// The longest text that is made: V8 has no longer strings, so `JSON.stringify` throws there too.
+const LONGEST: usize = 512 << 20;
+
+/// The JSON text of a value that has `length` bytes on the wire.
+pub(crate) fn to_json(value: &Value, length: usize) -> Result<String, BodyError> {
+    to_json_within(value, length, LONGEST)
+}
+
+fn to_json_within(value: &Value, length: usize, longest: usize) -> Result<String, BodyError> {
     let mut text = Text {
         out: String::new(),
-        graph: Graph::of(value),
+        longest,
+        graph: Graph::of(value, length),
         open: Vec::new(),
+        again: false,
     };
     if text.value(value)? {
         Ok(text.out)
@@ -22,10 +31,15 @@ pub(crate) fn to_json(value: &Value) -> Result<String, BodyError> {
 
 struct Text<'v> {
     out: String,
+    longest: usize,
     graph: Graph<'v>,
     /// What the present value is inside of.
     open: Vec<&'v Value>,
+    /// The present value is one that the message holds elsewhere.
+    again: bool,
 }
+
+const TOO_LONG: BodyError = BodyError::NoJson("it would be too long");
 
 type Result<T, E = BodyError> = std::result::Result<T, E>;
 
@@ -35,13 +49,13 @@ impl<'v> Text<'v> {
         self.visit()?;
         match value {
             Value::Undefined => return Ok(false),
-            Value::Null | Value::Hole => self.out.push_str("null"),
+            Value::Null | Value::Hole => self.put("null")?,
             Value::Bool(bool) | Value::BoolObject(bool) => {
-                self.out.push_str(if *bool { "true" } else { "false" });
+                self.put(if *bool { "true" } else { "false" })?;
             }
-            Value::Int(number) => self.out.push_str(&number.to_string()),
+            Value::Int(number) => self.put(&number.to_string())?,
             Value::Number(number) | Value::NumberObject(number) => {
-                self.out.push_str(&json::number(*number));
+                self.put(&json::number(*number))?;
             }
             Value::BigInt(_) | Value::BigIntObject(_) => {
                 return Err(BodyError::NoJson("it contains a BigInt"));
@@ -49,21 +63,24 @@ impl<'v> Text<'v> {
             Value::String(text) | Value::StringObject(text) => self.string(text)?,
             Value::Date(time) => match iso_date(*time) {
                 Some(date) => self.string(&date)?,
-                None => self.out.push_str("null"),
+                None => self.put("null")?,
             },
             Value::RegExp(_)
             | Value::ArrayBuffer(_)
             | Value::ResizableArrayBuffer { .. }
             | Value::Map(_)
             | Value::Set(_)
-            | Value::Error(_) => self.out.push_str("{}"),
-            Value::Buffer(bytes) => self.buffer(bytes),
+            | Value::Error(_) => self.put("{}")?,
+            Value::Buffer(bytes) => self.buffer(bytes)?,
             Value::TypedArray { kind, bytes } => self.typed_array(*kind, bytes)?,
             Value::Reference(id) => {
                 let Some(target) = self.graph.get(*id) else {
                     return Err(Error::Reference { id: *id }.into());
                 };
-                return self.value(target);
+                let outer = std::mem::replace(&mut self.again, true);
+                let written = self.value(target);
+                self.again = outer;
+                return written;
             }
             nested => return self.inside(nested),
         }
@@ -93,67 +110,78 @@ impl<'v> Text<'v> {
     }
 
     fn visit(&self) -> Result<()> {
-        self.graph
-            .visit()
-            .map_err(|_| BodyError::NoJson("it would be too long"))
+        self.graph.visit().map_err(|_| TOO_LONG)
+    }
+
+    fn repeat(&self, bytes: usize) -> Result<()> {
+        self.graph.repeat(bytes).map_err(|_| TOO_LONG)
+    }
+
+    /// All that is written. Counted even if it is taken back: it has cost its time.
+    fn put(&mut self, text: &str) -> Result<()> {
+        if self.again {
+            self.repeat(text.len())?;
+        }
+        if text.len() > self.longest - self.out.len() {
+            return Err(TOO_LONG);
+        }
+        self.out.push_str(text);
+        Ok(())
     }
 
     fn string(&mut self, text: &str) -> Result<()> {
         let text = serde_json::to_string(text);
         let text = text.map_err(|error| BodyError::Write(error.to_string()))?;
-        self.out.push_str(&text);
-        Ok(())
+        self.put(&text)
     }
 
     fn object(&mut self, properties: &'v [(Key, Value)]) -> Result<()> {
-        self.out.push('{');
+        self.put("{")?;
         let mut first = true;
         for (key, value) in properties {
             let before = self.out.len();
             if !first {
-                self.out.push(',');
+                self.put(",")?;
             }
             match key {
-                Key::Index(index) => self.out.push_str(&format!("\"{index}\"")),
+                Key::Index(index) => self.put(&format!("\"{index}\""))?,
                 Key::Text(text) => self.string(text)?,
             }
-            self.out.push(':');
+            self.put(":")?;
             if self.value(value)? {
                 first = false;
             } else {
                 self.out.truncate(before);
             }
         }
-        self.out.push('}');
-        Ok(())
+        self.put("}")
     }
 
     fn element(&mut self, value: &'v Value) -> Result<()> {
         if !self.value(value)? {
-            self.out.push_str("null");
+            self.put("null")?;
         }
         Ok(())
     }
 
     fn array(&mut self, elements: &'v [Value]) -> Result<()> {
-        self.out.push('[');
+        self.put("[")?;
         for (index, element) in elements.iter().enumerate() {
             if index > 0 {
-                self.out.push(',');
+                self.put(",")?;
             }
             self.element(element)?;
         }
-        self.out.push(']');
-        Ok(())
+        self.put("]")
     }
 
     fn sparse_array(&mut self, length: u32, properties: &'v [(Key, Value)]) -> Result<()> {
         let elements = Value::sparse_elements(properties);
         let mut rest = elements.as_slice();
-        self.out.push('[');
+        self.put("[")?;
         for index in 0..length {
             if index > 0 {
-                self.out.push(',');
+                self.put(",")?;
             }
             self.visit()?;
             match rest.split_first() {
@@ -161,42 +189,43 @@ impl<'v> Text<'v> {
                     rest = behind;
                     self.element(element)?;
                 }
-                _ => self.out.push_str("null"),
+                _ => {
+                    self.repeat("null".len())?;
+                    self.put("null")?;
+                }
             }
         }
-        self.out.push(']');
-        Ok(())
+        self.put("]")
     }
 
     /// What `Buffer.prototype.toJSON` says.
-    fn buffer(&mut self, bytes: &[u8]) {
-        self.out.push_str(r#"{"type":"Buffer","data":["#);
+    fn buffer(&mut self, bytes: &[u8]) -> Result<()> {
+        self.put(r#"{"type":"Buffer","data":["#)?;
         for (index, byte) in bytes.iter().enumerate() {
             if index > 0 {
-                self.out.push(',');
+                self.put(",")?;
             }
-            self.out.push_str(&byte.to_string());
+            self.put(&byte.to_string())?;
         }
-        self.out.push_str("]}");
+        self.put("]}")
     }
 
     fn typed_array(&mut self, kind: TypedArrayKind, bytes: &[u8]) -> Result<()> {
-        self.out.push('{');
+        self.put("{")?;
         if kind != TypedArrayKind::DataView {
             for (index, element) in kind.elements(bytes).enumerate() {
                 if index > 0 {
-                    self.out.push(',');
+                    self.put(",")?;
                 }
-                self.out.push_str(&format!("\"{index}\":"));
+                self.put(&format!("\"{index}\":"))?;
                 match element {
-                    Value::Int(number) => self.out.push_str(&number.to_string()),
-                    Value::Number(number) => self.out.push_str(&json::number(number)),
+                    Value::Int(number) => self.put(&number.to_string())?,
+                    Value::Number(number) => self.put(&json::number(number))?,
                     _ => return Err(BodyError::NoJson("it contains a BigInt")),
                 }
             }
         }
-        self.out.push('}');
-        Ok(())
+        self.put("}")
     }
 }
 
@@ -293,6 +322,61 @@ mod tests {
         }
         assert_eq!(iso_date(f64::NAN), None);
         assert_eq!(iso_date(8.65e15), None);
+    }
+
+    fn json_of(value: &Value) -> Result<String> {
+        to_json(value, crate::v8::encode(value).unwrap().len())
+    }
+
+    /// A large object, then references to it, `repeats` of them.
+    fn repeated(object: Value, repeats: usize) -> Value {
+        let again = std::iter::repeat_n(Value::Reference(1), repeats);
+        Value::array([object].into_iter().chain(again))
+    }
+
+    #[test]
+    fn what_references_repeat_is_limited_in_bytes() {
+        let megabyte = 1 << 20;
+        let key = "k".repeat(megabyte);
+        let number = |kind| Value::TypedArray {
+            kind,
+            bytes: vec![1; megabyte],
+        };
+        for large in [
+            Value::StringObject("x".repeat(megabyte)),
+            Value::Buffer(vec![1; megabyte]),
+            number(TypedArrayKind::Uint32Array),
+            Value::object([(key.as_str(), Value::Null)]),
+            // Its text is nothing in the end, and was made all the same.
+            Value::object([(key.as_str(), Value::Undefined)]),
+        ] {
+            assert!(json_of(&repeated(large.clone(), 1)).is_ok());
+            let refused = json_of(&repeated(large, 100));
+            assert_eq!(refused, Err(TOO_LONG));
+        }
+        // What is small may come as often as there is room for it on the wire.
+        let small = Value::object([("a", Value::Int(1))]);
+        assert!(json_of(&repeated(small, 300_000)).is_ok());
+    }
+
+    #[test]
+    fn what_stands_in_the_message_itself_is_not_limited_so() {
+        let value = Value::TypedArray {
+            kind: TypedArrayKind::Uint8Array,
+            bytes: vec![255; 2 << 20],
+        };
+        // Said to have no bytes on the wire, it would be allowed 16 MiB by references.
+        assert!(to_json(&value, 0).unwrap().len() > 26 << 20);
+    }
+
+    #[test]
+    fn no_text_is_longer_than_the_longest() {
+        let value = Value::array([Value::from("abc"), Value::Buffer(vec![1])]);
+        let text = to_json(&value, 0).unwrap();
+        assert_eq!(to_json_within(&value, 0, text.len()).as_ref(), Ok(&text));
+        for longest in 0..text.len() {
+            assert_eq!(to_json_within(&value, 0, longest), Err(TOO_LONG));
+        }
     }
 
     #[test]

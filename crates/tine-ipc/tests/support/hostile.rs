@@ -68,11 +68,10 @@ struct Heard {
 /// bytes were cut.
 pub(crate) fn play(data: &[u8]) {
     let mut choices = Choices(data);
-    let limits = Limits {
-        message: 8 + usize::from(choices.byte()) * 4,
-        unclaimed_handles: 1 + usize::from(choices.byte() % 5),
-        unread_answers: 1 + usize::from(choices.byte() % 32),
-    };
+    let limits = Limits::default()
+        .message(8 + usize::from(choices.byte()) * 4)
+        .unclaimed_handles(1 + usize::from(choices.byte() % 5))
+        .unread_answers(1 + usize::from(choices.byte() % 32));
     let flags = choices.byte();
     let on_their_way = u64::from(flags % 4);
     let (how, pieces) = match flags & 4 {

@@ -1,7 +1,9 @@
 //! A worker and the other end of its channel, step by step.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+mod claims;
 mod primary;
+mod trouble;
 
 use super::{ListenOptions, Reason, Worker};
 use crate::error::SendError;
@@ -369,53 +371,6 @@ async fn a_late_answer_to_a_request_that_was_given_up_is_no_message() {
     drop(primary);
     let error = within("the end", asked).await.unwrap_err();
     assert!(matches!(error, crate::RequestError::Closed), "{error:?}");
-}
-
-/// A sender's `server.close()` waits until none of its connections is left here untaken.
-///
-/// node: test-child-process-fork-getconnections
-#[tokio::test]
-async fn whoever_gave_connections_away_hears_when_the_program_has_them() {
-    let (worker, mut primary) = pair(None);
-    let key = "4:127.0.0.1:5";
-    let ask =
-        |cmd: &str| Body::write(&json!({ "cmd": cmd, "key": key }), Serialization::Json).unwrap();
-    // As Node sends a connection that a server of its own has accepted.
-    let (_mine, yours) = std::os::unix::net::UnixStream::pair().unwrap();
-    let line = format!(
-        "{{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Socket\",\"msg\":\"yours\",\"key\":\"{key}\"}}\n"
-    );
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = rustix::net::SendAncillaryBuffer::new(&mut space);
-    let descriptors = [yours.as_fd()];
-    ancillary.push(rustix::net::SendAncillaryMessage::ScmRights(&descriptors));
-    let bytes = [io::IoSlice::new(line.as_bytes())];
-    let flags = rustix::net::SendFlags::empty();
-    rustix::net::sendmsg(&primary.socket, &bytes, &mut ancillary, flags).unwrap();
-    primary
-        .channel
-        .send(&ask("NODE_SOCKET_NOTIFY_CLOSE"))
-        .unwrap();
-    primary.channel.send(&ask("NODE_SOCKET_GET_COUNT")).unwrap();
-    primary.write_all().await;
-    // Not an answer to the first question, as long as it waits.
-    let count = primary.message().await;
-    assert_eq!(
-        (&count["cmd"], &count["count"]),
-        (&json!("NODE_SOCKET_COUNT"), &json!(1))
-    );
-    let message = within("the connection", worker.messages().next())
-        .await
-        .unwrap();
-    assert!(matches!(
-        message.handle(),
-        Some(crate::Handle::UnixStream(_))
-    ));
-    assert_eq!(primary.message().await["cmd"], "NODE_SOCKET_ALL_CLOSED");
-    primary
-        .say(&json!({ "cmd": "NODE_SOCKET_GET_COUNT", "key": key }))
-        .await;
-    assert_eq!(primary.message().await["count"], 0);
 }
 
 #[tokio::test]

@@ -151,6 +151,28 @@ impl Primary {
         self.write_all().await;
     }
 
+    /// Sends a message with a socket as Node does when a server of its own has accepted it.
+    pub(super) async fn give(&mut self, socket: impl AsFd, key: Option<&str>) {
+        self.write_all().await;
+        let message = serde_json::json!({
+            "cmd": "NODE_HANDLE", "type": "net.Socket", "msg": "yours", "key": key,
+        });
+        let line = format!("{message}\n");
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = rustix::net::SendAncillaryBuffer::new(&mut space);
+        let descriptors = [socket.as_fd()];
+        ancillary.push(rustix::net::SendAncillaryMessage::ScmRights(&descriptors));
+        let bytes = [io::IoSlice::new(line.as_bytes())];
+        let flags = rustix::net::SendFlags::empty();
+        loop {
+            match rustix::net::sendmsg(&self.socket, &bytes, &mut ancillary, flags) {
+                Ok(written) => return assert_eq!(written, line.len()),
+                Err(rustix::io::Errno::AGAIN) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     /// Skips acknowledgements of handles.
     pub(super) async fn answer(&mut self) -> Cluster {
         loop {
