@@ -76,17 +76,18 @@ impl Claims {
             return;
         }
         if self.total >= COUNTED {
-            let keys: Vec<String> = self.received.keys().cloned().collect();
-            for key in keys {
-                self.count(&key);
-            }
-            self.total = self.received.values().map(Vec::len).sum();
+            // Most of them will be closed by now.
+            self.count(&key);
         }
         if self.total < COUNTED
             && let Some(claim) = claim()
         {
-            self.received.entry(key).or_default().push(claim);
-            self.total += 1;
+            let claims = self.received.entry(key).or_default();
+            // All sockets of one server have its port.
+            if claims.first().is_none_or(|first| first.port == claim.port) {
+                claims.push(claim);
+                self.total += 1;
+            }
         }
     }
 
@@ -111,24 +112,22 @@ impl Claims {
         if !may_look {
             return claims.len();
         }
-        let mut open = HashSet::new();
-        let ports: BTreeSet<u16> = claims.iter().map(|claim| claim.port).collect();
-        let mut whole = true;
-        for port in ports {
-            match connections::open_on_port(port) {
-                Ok(listed) => {
-                    let held = listed.into_iter().filter(|it| it.held);
-                    open.extend(held.map(|it| it.cookie));
-                }
-                // The table has changed meanwhile: as it was, until it is asked again.
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => whole = false,
-                Err(_) => {}
+        let Some(port) = claims.first().map(|first| first.port) else {
+            return 0;
+        };
+        let before = claims.len();
+        match connections::open_on_port(port) {
+            Ok(listed) => {
+                let held = listed.into_iter().filter(|it| it.held);
+                let open: HashSet<u64> = held.map(|it| it.cookie).collect();
+                claims.retain(|claim| open.contains(&claim.cookie));
             }
+            // The table has changed meanwhile: as it was, until it is asked again.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => claims.clear(),
         }
+        self.total -= before - claims.len();
         self.debt += began.elapsed();
-        if whole {
-            claims.retain(|claim| open.contains(&claim.cookie));
-        }
         let count = claims.len();
         if count == 0 {
             self.received.remove(key);

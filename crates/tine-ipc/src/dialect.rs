@@ -6,6 +6,7 @@
 /// `0x02` in front of its cluster messages. Whoever starts the process usually knows better and
 /// says so with [`Channel::with_dialect`](crate::Channel::with_dialect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Dialect {
     /// Node.js 18 to 26, and everything that follows it to the letter.
     #[default]

@@ -11,6 +11,7 @@ use std::io::Write as _;
 
 /// What a descriptor is, for the hints that Deno needs and the others ignore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NativeKind {
     /// A listening TCP socket, or one about to listen.
     TcpListener,

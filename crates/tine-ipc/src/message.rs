@@ -374,6 +374,7 @@ fn truthy(value: Option<&RawValue>) -> bool {
 
 /// One message of the cluster protocol: `{"cmd":"NODE_CLUSTER", …}`.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Cluster {
     /// The sender's running number of this message. Bun leaves it out of `listening`.
     pub seq: Option<i64>,

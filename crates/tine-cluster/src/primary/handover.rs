@@ -205,11 +205,12 @@ enum WrittenKind {
 impl From<NativeKind> for WrittenKind {
     fn from(kind: NativeKind) -> Self {
         match kind {
-            NativeKind::TcpListener => Self::TcpListener,
             NativeKind::UnixListener => Self::UnixListener,
             NativeKind::TcpConnection => Self::TcpConnection,
             NativeKind::UnixConnection => Self::UnixConnection,
             NativeKind::Datagram => Self::Datagram,
+            // `TcpListener`; there is no other kind that a primary makes.
+            _ => Self::TcpListener,
         }
     }
 }
@@ -388,9 +389,10 @@ impl WrittenLink {
         Self {
             fd: luggage.descriptor(link.fd.as_fd()),
             dialect: match parts.dialect {
-                Dialect::Node => "node",
                 Dialect::Deno => "deno",
                 Dialect::Bun => "bun",
+                // As it is read: what is not known to differ is Node.
+                _ => "node",
             }
             .to_owned(),
             serialization: parts.serialization.to_string(),

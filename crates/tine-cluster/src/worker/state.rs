@@ -335,7 +335,7 @@ impl State {
     }
 
     fn cluster(&mut self, message: Cluster, fd: Option<OwnedFd>) {
-        let Cluster { seq, ack, act } = message;
+        let Cluster { seq, ack, act, .. } = message;
         match act {
             Act::Reply(reply) => {
                 let Some(ack) = ack else { return };
