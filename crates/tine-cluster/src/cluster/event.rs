@@ -96,7 +96,8 @@ impl Event {
 /// The events of a cluster, in order.
 ///
 /// While what one worker said waits here and is more than 4 MiB, 10,000 events or 64 sockets, nothing
-/// more is read from it: its connections and its other words wait too. So take events as they come,
+/// more is read from it: its connections and its other words wait too. (Eight times as much, while the
+/// program waits for an answer of that worker, or has asked it to leave.) So take events as they come,
 /// or drop this: then they are not kept, as in Node when nobody listens.
 #[derive(Debug)]
 pub struct Events {
