@@ -43,6 +43,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     loop {
         tokio::select! {
+            // The end first: an upgrade would forget that it was asked for.
+            biased;
+            _ = terminate.recv() => break,
             event = events.next() => match event {
                 Some(Event::Listening { worker, address }) => {
                     println!("worker {} (pid {}) listens on {address}", worker.id(), worker.pid());
@@ -63,7 +66,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 next.env("VERSION", (version + 1).to_string());
                 eprintln!("{}; version {version} goes on", cluster.upgrade(&next));
             }
-            _ = terminate.recv() => break,
         }
     }
     cluster.disconnect().await;

@@ -99,6 +99,27 @@ pub fn unblock(signals: &[c_int]) {
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()) };
 }
 
+/// These signals too are blocked in the calling thread while this lives; what comes meanwhile is
+/// pending, if no other thread takes it.
+#[derive(Debug)]
+pub struct Blocked {
+    _before: MaskReplaced,
+}
+
+impl Blocked {
+    /// Blocks them.
+    #[must_use = "they are blocked while this lives"]
+    pub fn new(signals: &[c_int]) -> Self {
+        let set = set_of(signals);
+        let mut before = set;
+        // SAFETY: reads a live set and overwrites another; this thread only.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before) };
+        Self {
+            _before: MaskReplaced { before },
+        }
+    }
+}
+
 /// A number that is no signal is left out.
 fn set_of(signals: &[c_int]) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
@@ -113,6 +134,7 @@ fn set_of(signals: &[c_int]) -> libc::sigset_t {
 }
 
 /// Only some signals of this thread are blocked while this lives.
+#[derive(Debug)]
 struct MaskReplaced {
     before: libc::sigset_t,
 }

@@ -40,12 +40,14 @@ pub(super) const VARIABLE: &str = "TINE_CLUSTER_HANDOVER";
 const NAME: &str = "tine-cluster";
 const MEMORY_FILE: &str = "/memfd:tine-cluster (deleted)";
 
-/// Signals that ask a program to be upgraded or to reopen something: whoever sends one a second time
-/// does not mean to end a program that has not come to handle it yet.
-const UPGRADING: [i32; 3] = [
+/// Signals that wait while one program takes the place of the other: the old one would take them and
+/// forget them, the new one would end of them before it has come to handle them.
+const UPGRADING: [i32; 5] = [
     Signal::HUP.as_raw(),
     Signal::USR1.as_raw(),
     Signal::USR2.as_raw(),
+    Signal::INT.as_raw(),
+    Signal::TERM.as_raw(),
 ];
 
 /// The program that takes the place of this one. Default: the same file, which may have been
@@ -204,8 +206,10 @@ impl Cluster {
     /// the events that this one did not take. No connection is refused or lost, no message either.
     /// How connections are shared stays as it was; the other settings are the new program's.
     ///
-    /// SIGHUP, SIGUSR1 and SIGUSR2 are blocked from here until the new program starts its cluster, so
-    /// that a second one does not end a program that has no handler yet: install handlers first.
+    /// SIGHUP, SIGUSR1, SIGUSR2, SIGINT and SIGTERM wait from here, in this thread, until the new
+    /// program starts its cluster: install handlers before. One that the old program's runtime has taken,
+    /// and the program has not looked at yet, is lost; so look for the signal to end before the one to
+    /// upgrade (`biased` in a `select!`).
     ///
     /// What the old program has in its memory is lost, as by `exec` in a shell: futures end
     /// without resolving, buffers are not flushed, other threads stop where they are. Pipes to
@@ -229,6 +233,7 @@ impl Cluster {
             None => own_program().map_err(UpgradeError::new("finding this program's file"))?,
         };
         let doing = format!("running {}", program.display());
+        let _waiting = tine_sys::exec::Blocked::new(&UPGRADING);
         // Held until the program has changed: nobody else says or hears anything.
         let mut state = self.shared.lock();
         state.settle();
