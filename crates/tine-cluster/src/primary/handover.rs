@@ -2,8 +2,9 @@
 //!
 //! Everything that it knows is written down, and every descriptor that it has is named, so that
 //! who gets both is the same primary: over `execve`, or by passing descriptors to another process.
-//! What is written is JSON with pieces of bytes beside it; a field that is not known is ignored
-//! and one that is missing has its default, so that versions can follow each other both ways.
+//! What is written is JSON with pieces of bytes beside it. A field that is not known is ignored, so a
+//! form can grow; an older program does not understand a kind of event or socket that is newer than
+//! it, and then takes nothing over.
 
 use super::event::ListeningAddress;
 use super::group::Group;
