@@ -55,9 +55,29 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("tine-cluster", &["tine-rules", "tine-ipc", "tine-sys"]),
         (
             "tine-daemon",
-            &["tine-cluster", "tine-logs", "tine-rules", "tine-sys"],
+            &[
+                "tine-cluster",
+                "tine-control",
+                "tine-keeper",
+                "tine-logs",
+                "tine-rules",
+                "tine-sys",
+            ],
         ),
-        ("tine", &["tine-daemon", "tine-logs"]),
+        ("tine-config", &["tine-control", "tine-rules", "tine-sys"]),
+        ("tine-serve", &["tine-cluster"]),
+        (
+            "tine",
+            &[
+                "tine-config",
+                "tine-control",
+                "tine-daemon",
+                "tine-keeper",
+                "tine-logs",
+                "tine-serve",
+                "tine-sys",
+            ],
+        ),
         ("tine-testkit", &[]),
     ]
     .into_iter()

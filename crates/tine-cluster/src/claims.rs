@@ -56,6 +56,14 @@ impl Claims {
         }
     }
 
+    /// As [`written`](Self::written) when all sockets that were received are closed.
+    pub(crate) fn awaited(&self) -> WrittenClaims {
+        WrittenClaims {
+            received: BTreeMap::new(),
+            awaited: self.awaited.iter().cloned().collect(),
+        }
+    }
+
     pub(crate) fn of(written: WrittenClaims) -> Self {
         Self {
             total: written.received.values().map(Vec::len).sum(),

@@ -130,6 +130,10 @@ verbs! {
     Attach "attach" => Done;
     /// Follow what processes write.
     Logs "logs" => Done;
+    /// Empty the log files of processes.
+    Flush "flush" => Flushed;
+    /// Open all log files anew, because somebody has moved them away.
+    ReloadLogs "reload_logs" => Done;
 
     /// Stop all processes and end the daemon.
     Kill "kill" => Done;

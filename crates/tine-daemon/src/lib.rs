@@ -3,7 +3,16 @@
 //! [`foreground`] runs one app inside this very process, for `tine run`.
 #![forbid(unsafe_code)]
 
+mod brain;
+pub mod dump;
+pub mod durable;
 pub mod foreground;
+pub mod home;
+pub mod launch;
+pub mod listening;
+pub mod role;
+pub mod sample;
+pub mod settings;
 mod spec;
 
 pub use spec::{AppSpec, Balance};

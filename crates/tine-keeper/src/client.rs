@@ -401,6 +401,19 @@ impl Client {
         Ok(())
     }
 
+    /// As [`put_state`](Self::put_state), without waiting: the token of the answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn send_state(&mut self, key: &str, bytes: &[u8]) -> Result<u64, ClientError> {
+        let memfd = packet::sealed(bytes).map_err(|source| ClientError::System {
+            doing: format!("writing down the state {key}"),
+            source,
+        })?;
+        let key = key.to_owned();
+        self.send(Request::PutState { key }, &[memfd.as_fd()])
+    }
+
     /// Takes back everything that the keeper holds. The deadline is for all of it.
     ///
     /// # Errors

@@ -32,6 +32,10 @@ pub struct Options {
     /// Where its few words go, a line each; also the brain's standard output and error. Best a
     /// file opened for appending: a pipe that nobody reads would make the keeper wait.
     pub log: OwnedFd,
+    /// What it holds from the beginning, by name, as if a brain had asked it to
+    /// ([`Request::Put`](crate::protocol::Request::Put)): the socket that clients connect to, a
+    /// lock.
+    pub descriptors: Vec<(String, OwnedFd)>,
     /// When the brain is started again.
     pub restart: RestartRule,
     /// How long after the first SIGTERM or SIGINT the keeper waits for the brain to finish.
@@ -39,12 +43,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// What is usual: [`RestartRule::default`], and 60 s to terminate within.
+    /// What is usual: [`RestartRule::default`], 60 s to terminate within, no descriptors.
     #[must_use]
     pub fn new(brain: BrainProgram, log: OwnedFd) -> Self {
         Self {
             brain,
             log,
+            descriptors: Vec::new(),
             restart: RestartRule::default(),
             terminate_within: Duration::from_secs(60),
         }
@@ -141,9 +146,16 @@ impl Keeper {
             let asked_to_end = signals(&[SIGTERM, SIGINT])?;
             // It is this process's own, and given to brains by duplicates.
             keep_over_exec(options.log.as_fd(), false)?;
-            Ok((ended, asked_to_end, Standing::take()?))
+            let standing = Standing::take()?;
+            let mut tables = Tables::new(standing.room());
+            let (names, fds): (Vec<_>, Vec<_>) = options.descriptors.into_iter().unzip();
+            for fd in &fds {
+                keep_over_exec(fd.as_fd(), false)?;
+            }
+            tables.put(names, fds).map_err(io::Error::other)?;
+            Ok((ended, asked_to_end, standing, tables))
         })();
-        let (ended, asked_to_end, standing) = match prepared {
+        let (ended, asked_to_end, standing, tables) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err((options.log, error)),
         };
@@ -152,7 +164,7 @@ impl Keeper {
             log: options.log,
             terminate_within: options.terminate_within,
             world: World {
-                tables: Tables::new(standing.room()),
+                tables,
                 standing,
                 finish: false,
                 earlier_brains: 0,
@@ -229,8 +241,8 @@ impl Keeper {
                 ],
                 ..Spawn::new(self.program.program.clone())
             };
-            let held = self.world.tables.held();
-            let child = self.world.standing.spawn(&request, held);
+            // With the keeper's own limit of descriptors: it will have as many.
+            let child = self.world.standing.spawn(&request);
             child.map(|child| (link, child)).map_err(io::Error::other)
         })();
         match started {

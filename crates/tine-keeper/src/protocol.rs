@@ -29,7 +29,7 @@ pub const MAX_ORPHANS: usize = 1_024;
 /// Descriptors held by name.
 pub const MAX_DESCRIPTORS: usize = 32_768;
 /// State blobs held by key.
-pub const MAX_STATES: usize = 1_024;
+pub const MAX_STATES: usize = 8_192;
 /// Bytes of one state blob.
 pub const MAX_STATE: u64 = 64 * 1024 * 1024;
 /// Bytes of all state blobs together.
@@ -55,7 +55,8 @@ pub enum Request {
         /// [`VERSION`].
         version: u32,
     },
-    /// Start a program. Beside it: the memfd of [`Order`], then a descriptor for each of
+    /// Start a program, with the limit of open descriptors and the score of the out-of-memory killer
+    /// that the keeper itself was started with. Beside it: the memfd of [`Order`], then a descriptor for each of
     /// [`Order::fds`]. Answer: [`Reply::Spawned`] or [`Reply::SpawnFailed`].
     Spawn(Order),
     /// Hold duplicates of the descriptors beside it, one for each name, in place of what was held
@@ -283,6 +284,7 @@ pub enum FailedStep {
     Directory,
     DeathSignal,
     Descriptor,
+    Limit,
     Execute,
 }
 
@@ -297,6 +299,7 @@ impl From<tine_sys::spawn::Step> for FailedStep {
             Step::Directory => Self::Directory,
             Step::DeathSignal => Self::DeathSignal,
             Step::Descriptor => Self::Descriptor,
+            Step::Limit => Self::Limit,
             Step::Execute => Self::Execute,
         }
     }

@@ -117,8 +117,9 @@ impl World {
     ) -> Result<(Reply, Option<OwnedFd>), Refusal> {
         self.tables.check_process(&order.name)?;
         let texts = fds.remove(0);
-        let request = order::understand(&order, texts, &fds)?;
-        match self.standing.spawn(&request, self.tables.held()) {
+        let mut request = order::understand(&order, texts, &fds)?;
+        request.nofile = Some(self.standing.original_limit());
+        match self.standing.spawn(&request) {
             Ok(child) => {
                 self.tables.started(order.name, child.pid);
                 let pid = child.pid.as_raw_pid();

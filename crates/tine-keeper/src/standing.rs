@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use tine_sys::spawn::{Child, Spawn, SpawnError, spawn};
 use tine_sys::tree::become_subreaper;
@@ -57,26 +57,19 @@ impl Standing {
             .saturating_sub(RESERVE)
     }
 
-    /// Starts a program with the limit and the score that the keeper was started with. `held`
-    /// descriptors are open in the tables.
-    pub(crate) fn spawn(&self, request: &Spawn<'_>, held: usize) -> Result<Child, SpawnError> {
-        let (before, raised) = self.descriptors;
-        let fits = usize::try_from(before.current.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        let fits = held + RESERVE <= fits;
-        if fits {
-            let _ = setrlimit(Resource::Nofile, before);
-        }
+    /// The limit of open descriptors that the keeper was started with.
+    pub(crate) fn original_limit(&self) -> (u64, u64) {
+        let before = self.descriptors.0;
+        let number = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+        (number(before.current), number(before.maximum))
+    }
+
+    /// Starts a program with the score that the keeper was started with.
+    pub(crate) fn spawn(&self, request: &Spawn<'_>) -> Result<Child, SpawnError> {
         // Neither can fail where lowering it has succeeded.
         self.score(|(_, before)| *before);
         let child = spawn(request);
         self.score(|_| LOW_OOM_SCORE);
-        if fits {
-            let _ = setrlimit(Resource::Nofile, raised);
-        } else if let Ok(child) = &child {
-            // The kernel needs a number above the old limit for the pidfd, so the limit is set in
-            // the new process. It may have looked at it already.
-            let _ = prlimit(Some(child.pid), Resource::Nofile, before);
-        }
         child
     }
 

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     if let Some(code) = common::role() {
         return code;
     }
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 14] = [
         ("thirty_brains_lose_nothing", thirty_brains_lose_nothing),
         ("what_does_not_start_is_told", what_does_not_start_is_told),
         ("nonsense_is_refused", nonsense_is_refused),
@@ -37,6 +37,10 @@ fn main() -> ExitCode {
         ),
         ("a_full_keeper_still_works", a_full_keeper_still_works),
         ("an_idle_keeper_sleeps", an_idle_keeper_sleeps),
+        (
+            "what_it_is_given_it_holds_from_the_beginning",
+            what_it_is_given_it_holds_from_the_beginning,
+        ),
         ("what_starts_is_ordinary", what_starts_is_ordinary),
         ("the_end_by_agreement", the_end_by_agreement),
         ("the_end_by_force", the_end_by_force),
@@ -445,6 +449,32 @@ fn an_idle_keeper_sleeps() {
     assert_eq!(wakeups(), before);
 }
 
+fn what_it_is_given_it_holds_from_the_beginning() {
+    let keeper = Keeper::holding("control,lock");
+    let log = identity(&keeper.log_file().into());
+    let mut brain = keeper.brain();
+    let held = |brain: &mut Brain| -> Vec<(String, (u64, u64))> {
+        let all = brain.client.list(PATIENCE).unwrap().descriptors;
+        let all = all.into_iter();
+        all.map(|(name, fd)| (name, identity(&fd))).collect()
+    };
+    let both = [("control".to_owned(), log), ("lock".to_owned(), log)];
+    assert_eq!(held(&mut brain), both);
+    brain.kill();
+    let mut brain = keeper.brain();
+    assert_eq!(held(&mut brain), both);
+    brain.call(Request::Drop {
+        names: vec!["control".into()],
+    });
+    assert_eq!(held(&mut brain), both[1..]);
+
+    let keeper = Keeper::holding("twice,twice");
+    assert_eq!(keeper.ended(), ExitStatus::Code(1));
+    let log = keeper.log();
+    assert!(log.contains("cannot be a keeper"), "{log}");
+    assert!(log.contains("named twice"), "{log}");
+}
+
 fn what_starts_is_ordinary() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
@@ -477,7 +507,18 @@ fn what_starts_is_ordinary() {
         assert_eq!(file.to_str(), Some("/dev/null"));
     }
 
-    // More than that limit allows: it is raised for the keeper alone.
+    // It is raised for the keeper and the brain alone.
+    let limits = |pid: i32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("Max open files"));
+        let numbers = line.unwrap().split_ascii_whitespace().skip(3);
+        let numbers: Vec<String> = numbers.take(2).map(str::to_owned).collect();
+        <[String; 2]>::try_from(numbers).unwrap()
+    };
+    let [soft, hard] = limits(brain.pid.as_raw_pid());
+    assert_eq!(soft, hard);
+    assert_ne!(soft, "256");
+    // More than that limit allows.
     let null = File::open("/dev/null").unwrap();
     for number in 0..300 {
         let name = format!("fd:{number}");

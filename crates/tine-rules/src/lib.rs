@@ -8,6 +8,7 @@
 //! | file | the question it answers |
 //! |---|---|
 //! | [`app`] | what happens next to an app with its N slots? |
+//! | [`managed`] | the same, when slots are started, stopped and replaced by hand at any time? |
 //! | [`restart`] | a process ended: is it replaced, and when? |
 //! | [`stop`] | how is one process stopped, and when is patience over? |
 //! | [`balance`] | who gets the next connection? |
@@ -22,12 +23,13 @@
 pub mod app;
 pub mod balance;
 pub mod instances;
+pub mod managed;
 pub mod restart;
 pub mod stop;
 pub mod time;
 
 pub use app::{Action, App, AppRules, Event, Exit, Notice, Outcome, SlotStatus};
 pub use instances::{Instances, InvalidInstances};
-pub use restart::{Ended, RestartHistory, RestartRules, Verdict};
+pub use restart::{Ended, RestartHistory, RestartRules, SavedHistory, Verdict};
 pub use stop::{StopRules, StopStep, Stopping};
 pub use time::Millis;

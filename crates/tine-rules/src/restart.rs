@@ -24,6 +24,15 @@
 //! the slot errored. With the default of 16 there are 15 replacements in a row that fail to start,
 //! as with PM2. A `min_uptime` below 100 ms counts as 100 ms (PM2 refuses it), so that no setting
 //! makes a tight loop.
+//!
+//! # Backing off
+//! With a first delay given ([`RestartHistory::ended_backing_off`]; `exp_backoff_restart_delay` in
+//! the words of PM2) one delay takes the place of all those above: the first replacement waits that
+//! long, each next one half as long again, up to 15 seconds, rounded down to milliseconds (100, 150,
+//! 225, 337, 505, ...; but always longer than the one before). A process that lived for 30 seconds
+//! ends the row. As with PM2, short ends then count towards *errored* only within `min_uptime` ×
+//! `max_restarts` of the first: an app that waits for its database is not given up, one that
+//! `max_restarts` short ends befall in that time is.
 
 use std::time::Duration;
 
@@ -45,6 +54,11 @@ const LONGEST_START_DELAY: Duration = Duration::from_secs(2);
 const QUICK_REPLACEMENTS: u32 = 16;
 /// The time that earns one quick replacement back.
 const EARN_ONE: Duration = Duration::from_millis(500);
+
+/// The longest delay when backing off.
+const LONGEST_BACKOFF: u64 = 15_000;
+/// Having lived this long ends a row of growing delays.
+const BACKOFF_ENDS_AFTER: Duration = Duration::from_secs(30);
 
 /// How an app wants its processes replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,11 +126,61 @@ pub struct RestartHistory {
     /// When all quick replacements will have been earned back. Kept over stable ends: the bound of
     /// two a second must hold for every sequence of ends.
     budget_full_at: Millis,
+    /// The last delay of the row, when backing off; zero: there is no row.
+    backed_off: Duration,
+    /// Until when short ends count, when backing off.
+    counts_until: Millis,
+}
+
+/// A [`RestartHistory`] as plain data, with spans of time in place of points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SavedHistory {
+    /// Failed starts in a row.
+    pub failed_starts: u32,
+    /// Short ends of processes that had been ready, since the last stable end.
+    pub quick_ends: u32,
+    /// All short ends since the last stable one.
+    pub short_ends: u32,
+    /// All replacements there ever were.
+    pub restarts: u64,
+    /// How long until all quick replacements are earned back.
+    pub budget_full_in: Duration,
+    /// The last delay, when backing off.
+    pub backed_off: Duration,
+    /// For how long short ends still count, when backing off.
+    pub counts_for: Duration,
 }
 
 impl RestartHistory {
     /// A process of the slot ended at `now`: what next? Remembers it.
     pub fn ended(&mut self, rules: &RestartRules, now: Millis, ended: Ended) -> Verdict {
+        self.ended_backing_off(rules, None, now, ended)
+    }
+
+    /// As [`ended`](Self::ended), with delays that begin with `first` and grow. `None` and zero:
+    /// not backing off.
+    pub fn ended_backing_off(
+        &mut self,
+        rules: &RestartRules,
+        first: Option<Duration>,
+        now: Millis,
+        ended: Ended,
+    ) -> Verdict {
+        if ended.lived >= BACKOFF_ENDS_AFTER {
+            self.backed_off = Duration::ZERO;
+        }
+        match first.filter(|first| !first.is_zero()) {
+            None => self.judge(rules, now, ended, true),
+            Some(first) => {
+                let counts = self.counts(rules, now);
+                let verdict = self.judge(rules, now, ended, counts);
+                self.back_off(first, verdict)
+            }
+        }
+    }
+
+    fn judge(&mut self, rules: &RestartRules, now: Millis, ended: Ended, counts: bool) -> Verdict {
         let stops = ended
             .code
             .is_some_and(|code| rules.stop_exit_codes.contains(&code));
@@ -129,6 +193,9 @@ impl RestartHistory {
             self.failed_starts = 0;
             self.quick_ends = 0;
             self.short_ends = 0;
+            return self.replace(rules, Duration::ZERO);
+        }
+        if !counts {
             return self.replace(rules, Duration::ZERO);
         }
         if ended.was_ready {
@@ -148,6 +215,66 @@ impl RestartHistory {
         Verdict::Errored
     }
 
+    /// As [`spawn_failed`](Self::spawn_failed), with delays that begin with `first` and grow.
+    /// `None` and zero: not backing off.
+    pub fn spawn_failed_backing_off(
+        &mut self,
+        rules: &RestartRules,
+        first: Option<Duration>,
+        now: Millis,
+        retry_helps: bool,
+    ) -> Verdict {
+        match first.filter(|first| !first.is_zero()) {
+            None => self.spawn_failed(rules, retry_helps),
+            Some(first) => {
+                let verdict = if retry_helps && rules.autorestart && !self.counts(rules, now) {
+                    self.replace(rules, Duration::ZERO)
+                } else {
+                    self.spawn_failed(rules, retry_helps)
+                };
+                self.back_off(first, verdict)
+            }
+        }
+    }
+
+    /// Forgets all short ends and growing delays: somebody has taken the slot in hand. What bounds
+    /// the rate of quick replacements is kept.
+    pub fn forgive(&mut self) {
+        self.failed_starts = 0;
+        self.quick_ends = 0;
+        self.short_ends = 0;
+        self.backed_off = Duration::ZERO;
+        self.counts_until = Millis(0);
+    }
+
+    /// Everything it remembers, as of `now`.
+    #[must_use]
+    pub fn saved(&self, now: Millis) -> SavedHistory {
+        SavedHistory {
+            failed_starts: self.failed_starts,
+            quick_ends: self.quick_ends,
+            short_ends: self.short_ends,
+            restarts: self.restarts,
+            budget_full_in: self.budget_full_at.since(now),
+            backed_off: self.backed_off,
+            counts_for: self.counts_until.since(now),
+        }
+    }
+
+    /// What was [`saved`](Self::saved), as if it had been at `now`.
+    #[must_use]
+    pub fn restored(saved: &SavedHistory, now: Millis) -> RestartHistory {
+        RestartHistory {
+            failed_starts: saved.failed_starts,
+            quick_ends: saved.quick_ends,
+            short_ends: saved.short_ends,
+            restarts: saved.restarts,
+            budget_full_at: now.plus(saved.budget_full_in),
+            backed_off: saved.backed_off,
+            counts_until: now.plus(saved.counts_for),
+        }
+    }
+
     /// How many replacements have been granted in this slot since it began.
     #[must_use]
     pub fn restarts(&self) -> u64 {
@@ -158,6 +285,32 @@ impl RestartHistory {
     #[must_use]
     pub fn short_ends(&self) -> u32 {
         self.short_ends
+    }
+
+    /// Whether a short end at `now` counts, when backing off.
+    fn counts(&mut self, rules: &RestartRules, now: Millis) -> bool {
+        if self.short_ends == 0 {
+            let uptime = rules.min_uptime.max(LEAST_MIN_UPTIME);
+            self.counts_until = now.plus(uptime.saturating_mul(rules.max_restarts));
+        }
+        rules.max_restarts == 0 || now < self.counts_until
+    }
+
+    fn back_off(&mut self, first: Duration, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::AtOnce | Verdict::After(_) => {
+                let last = self.backed_off.as_millis().min(u128::from(LONGEST_BACKOFF)) as u64;
+                self.backed_off = if self.backed_off.is_zero() {
+                    first
+                } else {
+                    // A delay of 1 ms would be 1 ms for ever.
+                    let next = (last + last / 2).max(last + 1).min(LONGEST_BACKOFF);
+                    Duration::from_millis(next)
+                };
+                Verdict::After(self.backed_off)
+            }
+            Verdict::Errored | Verdict::Finished => verdict,
+        }
     }
 
     fn failed_start(&mut self, rules: &RestartRules) -> Verdict {

@@ -11,6 +11,7 @@
 //! 4. When the process has exited, whatever it started and left behind gets SIGKILL.
 //!
 //! A kill timeout of 0 is honoured: disconnect and signal are issued, and SIGKILL follows at once.
+//! A process that gets a message of its own instead ([`Stopping::begin_unheard`]) begins with step 3.
 //! Being asked again by someone who will not wait ([`Stopping::force`]) brings step 3 at once.
 
 use std::time::Duration;
@@ -85,6 +86,19 @@ impl Stopping {
             signal: rules.signal,
             kill_at,
             stage,
+        }
+    }
+
+    /// Begins to stop a process that is asked to end in another way (by a message of its own): all
+    /// that is left is SIGKILL at the kill timeout.
+    #[must_use]
+    pub fn begin_unheard(rules: &StopRules, now: Millis) -> Stopping {
+        let kill_at = now.plus(rules.kill_timeout);
+        Stopping {
+            begun: now,
+            signal: rules.signal,
+            kill_at,
+            stage: Stage::KillAt(kill_at),
         }
     }
 
@@ -184,6 +198,13 @@ mod tests {
     fn any_other_process_is_signalled_then_killed() {
         let expected = [(0, StopStep::Signal(15)), (1600, StopStep::KillTree)];
         assert_eq!(unanswered(stopping(1600, false)), expected);
+    }
+
+    #[test]
+    fn what_is_asked_in_another_way_is_only_killed() {
+        let rules = StopRules::default();
+        let stop = Stopping::begin_unheard(&rules, Millis(BEGUN));
+        assert_eq!(unanswered(stop), [(1600, StopStep::KillTree)]);
     }
 
     #[test]

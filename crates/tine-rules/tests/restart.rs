@@ -363,3 +363,120 @@ proptest! {
         }
     }
 }
+
+/// The delays of an app that backs off, after the same end again and again.
+fn backing_off(rules: &RestartRules, first: u64, end: Ended, most: usize) -> (Vec<u64>, Verdict) {
+    let (mut history, mut now, mut delays) = (RestartHistory::default(), Millis(7), Vec::new());
+    loop {
+        now = now.plus(end.lived);
+        let verdict = history.ended_backing_off(rules, Some(ms(first)), now, end);
+        match delay(verdict) {
+            Some(delay) if delays.len() < most => {
+                delays.push(delay.as_millis() as u64);
+                now = now.plus(delay);
+            }
+            Some(_) | None => return (delays, verdict),
+        }
+    }
+}
+
+#[test]
+fn delays_that_grow_are_those_of_pm2_and_the_app_is_not_given_up() {
+    let rules = RestartRules {
+        restart_delay: ms(500),
+        ..rules()
+    };
+    for end in [FAILED_START, QUICK_END, STABLE_END] {
+        let (delays, _) = backing_off(&rules, 100, end, 200);
+        let pm2 = [
+            100, 150, 225, 337, 505, 757, 1_135, 1_702, 2_553, 3_829, 5_743, 8_614, 12_921,
+        ];
+        assert_eq!(delays[..13], pm2);
+        assert!(
+            delays[13..].iter().all(|delay| *delay == 15_000),
+            "{delays:?}"
+        );
+        assert_eq!(delays.len(), 200, "{end:?}");
+    }
+}
+
+#[test]
+fn delays_that_grow_do_not_save_what_dies_often_enough_within_the_window() {
+    // 3 x 1 s: the ends are at 10, 120 and 280 ms.
+    let rules = RestartRules {
+        max_restarts: 3,
+        ..rules()
+    };
+    let (delays, verdict) = backing_off(&rules, 100, FAILED_START, 50);
+    assert_eq!((&delays[..], verdict), (&[100, 150][..], Verdict::Errored));
+    let never = RestartRules {
+        max_restarts: 0,
+        ..rules
+    };
+    let (delays, verdict) = backing_off(&never, 100, FAILED_START, 50);
+    assert_eq!((&delays[..], verdict), (&[][..], Verdict::Errored));
+}
+
+#[test]
+fn the_least_first_delay_grows_too_and_none_is_no_backing_off() {
+    let (delays, _) = backing_off(&rules(), 1, QUICK_END, 100);
+    assert_eq!(delays[..8], [1, 2, 3, 4, 6, 9, 13, 19]);
+    assert_eq!(
+        backing_off(&rules(), 0, FAILED_START, 100),
+        self::delays(&rules(), FAILED_START, 100)
+    );
+}
+
+#[test]
+fn half_a_minute_of_life_ends_a_row_of_delays_and_so_does_forgiveness() {
+    let (rules, first, now) = (rules(), Some(ms(100)), Millis(0));
+    let mut history = RestartHistory::default();
+    let mut after = |end, forgiven: bool| {
+        if forgiven {
+            history.forgive();
+        }
+        delay(history.ended_backing_off(&rules, first, now, end))
+    };
+    assert_eq!(after(FAILED_START, false), Some(ms(100)));
+    assert_eq!(after(STABLE_END, false), Some(ms(150)));
+    assert_eq!(after(ended(30_000, true, Some(1)), false), Some(ms(100)));
+    assert_eq!(after(FAILED_START, false), Some(ms(150)));
+    assert_eq!(after(FAILED_START, true), Some(ms(100)));
+}
+
+#[test]
+fn spawns_that_fail_back_off_too() {
+    let (rules, mut history, mut now) = (rules(), RestartHistory::default(), Millis(0));
+    for expected in [100, 150, 225, 337] {
+        let verdict = history.spawn_failed_backing_off(&rules, Some(ms(100)), now, true);
+        assert_eq!(verdict, Verdict::After(ms(expected)));
+        now = now.plus(ms(expected));
+    }
+    let verdict = history.spawn_failed_backing_off(&rules, Some(ms(100)), now, false);
+    assert_eq!(verdict, Verdict::Errored);
+}
+
+#[test]
+fn a_history_that_was_saved_goes_on_as_if_nothing_had_happened() {
+    for first in [None, Some(ms(100))] {
+        let (rules, mut history, mut now) = (rules(), RestartHistory::default(), Millis(5));
+        for (index, end) in [FAILED_START, QUICK_END, QUICK_END, FAILED_START, STABLE_END]
+            .into_iter()
+            .cycle()
+            .take(60)
+            .enumerate()
+        {
+            now = now.plus(ms(70));
+            // Another clock.
+            let (there, away) = (Millis(now.0 + 1_000_000), Millis(now.0));
+            let saved = history.saved(away);
+            let mut other = RestartHistory::restored(&saved, there);
+            assert_eq!(other.saved(there), saved);
+            assert_eq!(
+                other.ended_backing_off(&rules, first, there, end),
+                history.ended_backing_off(&rules, first, away, end),
+                "{index}"
+            );
+        }
+    }
+}

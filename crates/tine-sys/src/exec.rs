@@ -91,6 +91,28 @@ fn pipe_action(new: Option<&libc::sigaction>) -> Option<libc::sigaction> {
     (result == 0).then_some(unsafe { old.assume_init() })
 }
 
+/// From now on this process ignores no signal but SIGPIPE: what whoever started it ignored (a shell
+/// ignores SIGINT for what it starts in the background, `nohup` SIGHUP) has its default action
+/// again. For a process that starts others, which would inherit what is ignored. Call it before
+/// anything here handles or ignores a signal.
+pub fn stop_ignoring() {
+    for signal in 1..=MOST_SIGNALS {
+        let mut current = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: asks only, and writes into a structure; a number that is no signal is an error.
+        let known = unsafe { libc::sigaction(signal, ptr::null(), current.as_mut_ptr()) } == 0;
+        // SAFETY: all zeros is a valid one too.
+        let mut action = unsafe { current.assume_init() };
+        if known && signal != libc::SIGPIPE && action.sa_sigaction == libc::SIG_IGN {
+            action.sa_sigaction = libc::SIG_DFL;
+            // SAFETY: reads a structure; no handler is set.
+            unsafe { libc::sigaction(signal, &action, ptr::null_mut()) };
+        }
+    }
+}
+
+/// Numbers of signals end here at the latest, on every system.
+const MOST_SIGNALS: c_int = 64;
+
 /// From now on these signals are not blocked in the calling thread: what [`replace`] has blocked for
 /// this image.
 pub fn unblock(signals: &[c_int]) {

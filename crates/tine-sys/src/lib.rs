@@ -21,5 +21,6 @@ pub mod spawn;
 pub mod steer;
 pub mod tree;
 pub mod usage;
+pub mod user;
 
 pub use rustix::process::Pid;

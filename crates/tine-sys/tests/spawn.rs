@@ -65,6 +65,26 @@ fn arguments_environment_and_directory_are_as_asked() {
 }
 
 #[test]
+fn a_limit_of_descriptors_holds_for_the_new_process_alone() {
+    use rustix::process::{Resource, getrlimit};
+    let own = getrlimit(Resource::Nofile);
+    // A shell need not know numbers of three digits.
+    let mut request = shell("ulimit -Sn; ulimit -Hn; read line </proc/self/fd/300 && echo $line");
+    let folder = tempfile::tempdir().unwrap();
+    let file = open(&file(folder.path(), "f", "beyond\n", 0o644));
+    // Placed where the limit no longer reaches.
+    request.fds = vec![(file.as_fd(), 300)];
+    request.nofile = Some((64, 128));
+    assert_eq!(output(&request), ("64\n128\nbeyond\n".to_owned(), SUCCESS));
+    assert_eq!(getrlimit(Resource::Nofile), own);
+
+    request.nofile = Some((129, 128));
+    let error = spawn(&request).unwrap_err();
+    assert_eq!((error.step, error.errno), (Step::Limit, Errno::INVAL));
+    assert!(error.to_string().contains("129 of at most 128"), "{error}");
+}
+
+#[test]
 fn descriptors_arrive_at_their_numbers_even_when_they_swap() {
     let folder = tempfile::tempdir().unwrap();
     let paths: Vec<String> = ["a", "b", "c", "d"]

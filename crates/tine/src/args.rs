@@ -1,9 +1,20 @@
 //! What may be said on the command line? Plain data; nothing is looked up here.
 
-use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
-use std::time::Duration;
-use tine_daemon::rules::Instances;
+pub(crate) mod act;
+pub(crate) mod app;
+pub(crate) mod keep;
+mod missing;
+mod order;
+mod refuse;
+pub(crate) mod run;
+pub(crate) mod see;
+pub(crate) mod words;
+
+pub(crate) use order::{Before, in_order};
+pub(crate) use refuse::refusal;
+pub(crate) use run::{BalanceWord, Run};
+
+use clap::{Parser, Subcommand};
 
 /// Run any server on every core behind one port, and keep it running.
 #[derive(Debug, Parser)]
@@ -11,199 +22,108 @@ use tine_daemon::rules::Instances;
     name = "tine",
     version,
     disable_help_subcommand = true,
-    arg_required_else_help = true
+    subcommand_required = true
 )]
 pub(crate) struct Args {
+    /// Print nothing but errors and the data that was asked for.
+    #[arg(short, long, global = true)]
+    pub(crate) silent: bool,
+
+    /// No colours.
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
+/// Every verb, in the order of the help.
 #[derive(Debug, Subcommand)]
+// Only the options of the verb that is asked for are made: that is most of the time of a start.
+#[command(defer = true)]
 pub(crate) enum Verb {
+    Start(act::Start),
+    Restart(act::Restart),
+    Reload(act::Reload),
+    Stop(act::Stop),
+    /// Stop processes and take them from the list.
+    #[command(visible_alias = "del")]
+    Delete(act::Stop),
+    Scale(act::Scale),
+
+    #[command(visible_aliases = ["ls", "l", "ps", "status"])]
+    List(see::List),
+    #[command(visible_aliases = ["desc", "info", "show"])]
+    Describe(see::Describe),
+    #[command(visible_alias = "log")]
+    Logs(see::Logs),
+
     Run(Run),
-}
 
-/// Run an app in the foreground until Ctrl-C.
-///
-/// With -i the processes are workers of a cluster: they share their ports, and one that dies is
-/// replaced at once. An unmodified Node program needs nothing for it. Without -i one plain process
-/// is run and kept running.
-#[derive(Debug, Arguments)]
-#[command(
-    after_help = "Exit codes: 0 stopped as asked or finished, 1 the app was given up, \
-                        2 wrong usage, 3 cannot be started, 4 refused by the kernel, \
-                        130 forced by a second Ctrl-C"
-)]
-pub(crate) struct Run {
-    /// The script or command; a command with spaces is split as a shell would.
-    #[arg(value_name = "SCRIPT_OR_COMMAND")]
-    pub(crate) command: String,
+    #[command(visible_alias = "dump")]
+    Save(keep::Save),
+    /// Start what was saved and is not in the list.
+    Resurrect(act::Waiting),
+    /// Empty what was saved.
+    #[command(name = "cleardump")]
+    ClearDump(keep::Bare),
 
-    /// Its arguments, after `--`.
-    #[arg(last = true)]
-    pub(crate) arguments: Vec<String>,
+    /// Write a process file to begin with.
+    #[command(visible_alias = "ecosystem")]
+    Init(keep::Init),
+    Check(keep::Check),
+    Apply(keep::Apply),
 
-    /// How many workers: a number, `max` or 0 for one per core, -1 for one less.
-    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
-    pub(crate) instances: Option<Instances>,
+    /// The list as JSON, in the form of PM2.
+    #[command(name = "jlist")]
+    JList(keep::Bare),
+    /// The list as text of JavaScript, in the form of PM2.
+    #[command(name = "prettylist")]
+    PrettyList(keep::Bare),
+    Env(see::Env),
+    Id(see::Id),
+    Pid(see::Pid),
 
-    /// How new connections are shared among the workers.
-    #[arg(long, value_name = "HOW", default_value = "auto")]
-    pub(crate) balance: BalanceWord,
+    Reset(act::Reset),
+    #[command(name = "sendSignal", visible_aliases = ["signal", "send-signal"])]
+    Signal(act::Signal),
+    Send(act::Send),
+    Attach(act::Attach),
+    Flush(see::Flush),
+    /// Open all log files anew, after somebody has moved them away.
+    #[command(name = "reloadLogs", visible_alias = "reload-logs")]
+    ReloadLogs(keep::Bare),
 
-    /// What the app is called; its file name if not given.
-    #[arg(short, long)]
-    pub(crate) name: Option<String>,
-
-    /// The folder it runs in.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) cwd: Option<PathBuf>,
-
-    /// What runs the script: `node`, `bun`, `deno`, a path, or `none` to execute it directly.
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) interpreter: Option<String>,
-
-    /// Arguments for the interpreter, before the script.
-    #[arg(
-        long,
-        visible_alias = "node-args",
-        value_name = "ARGS",
-        allow_hyphen_values = true
+    /// Start the apps of a process file, and restart those that are there.
+    #[command(name = "startOrRestart", visible_alias = "start-or-restart")]
+    StartOrRestart(act::StartOr),
+    /// Start the apps of a process file, and reload those that are there.
+    #[command(
+        name = "startOrReload",
+        visible_alias = "start-or-reload",
+        alias = "startOrGracefulReload"
     )]
-    pub(crate) interpreter_args: Option<String>,
+    StartOrReload(act::StartOr),
 
-    /// Milliseconds that a worker has to leave before it is killed.
-    #[arg(short, long, value_name = "MS", default_value = "1600", value_parser = milliseconds)]
-    pub(crate) kill_timeout: Duration,
+    Set(keep::Set),
+    Get(keep::Get),
+    Unset(keep::Unset),
+    /// All settings; with a key and a value as `config`.
+    Conf(keep::Config),
+    Config(keep::Config),
+    #[command(name = "multiset")]
+    MultiSet(keep::MultiSet),
 
-    /// The signal that asks a worker to leave.
-    #[arg(long, value_name = "SIGNAL", default_value = "SIGINT", value_parser = signal)]
-    pub(crate) stop_signal: i32,
+    /// Is the daemon there?
+    Ping(keep::Plain),
+    /// Stop all processes and end the daemon.
+    Kill(keep::Bare),
+    /// The versions of this program and of the daemon.
+    Version(keep::Plain),
+    /// Facts for a report of a fault.
+    Report(keep::Plain),
 
-    /// Starts in a row that may fail before a worker is given up.
-    #[arg(long, value_name = "N", default_value = "16")]
-    pub(crate) max_restarts: u32,
-
-    /// Milliseconds that a worker must live for its start not to count as failed.
-    #[arg(long, value_name = "MS", default_value = "1000", value_parser = milliseconds)]
-    pub(crate) min_uptime: Duration,
-
-    /// Milliseconds before a worker that ended is replaced.
-    #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
-    pub(crate) restart_delay: Duration,
-
-    /// Do not replace workers that end.
-    #[arg(long)]
-    pub(crate) no_autorestart: bool,
-
-    /// Exit codes after which a worker is not replaced.
-    #[arg(long, value_name = "CODES", value_delimiter = ',')]
-    pub(crate) stop_exit_codes: Vec<i32>,
-}
-
-/// The word for a way to balance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BalanceWord {
-    /// `kernel` where it can give exact turns, else `rr`.
-    Auto,
-    /// The primary accepts and passes connections on in exact turns, as Node's cluster does.
-    Rr,
-    /// As rr, but to the worker that holds the fewest connections.
-    Least,
-    /// One socket, all workers accept from it (Node's SCHED_NONE).
-    Shared,
-    /// A socket for each worker; the kernel chooses, and no process of ours is on the way.
-    Kernel,
-    /// As kernel, but one client address always reaches the same worker.
-    Sticky,
-}
-
-fn milliseconds(text: &str) -> Result<Duration, String> {
-    let number: u64 = text
-        .parse()
-        .map_err(|_| "a whole number of milliseconds".to_owned())?;
-    Ok(Duration::from_millis(number))
-}
-
-fn signal(text: &str) -> Result<i32, String> {
-    tine_daemon::signal_from_name(text)
-        .ok_or_else(|| "the name or number of a signal, such as SIGTERM".to_owned())
-}
-
-/// PM2's verbs and options for which there is nothing to do yet but to say so.
-const NOT_YET: [&str; 34] = [
-    "start",
-    "stop",
-    "restart",
-    "reload",
-    "delete",
-    "del",
-    "scale",
-    "list",
-    "ls",
-    "l",
-    "ps",
-    "status",
-    "jlist",
-    "prettylist",
-    "describe",
-    "show",
-    "info",
-    "logs",
-    "log",
-    "flush",
-    "monit",
-    "save",
-    "dump",
-    "resurrect",
-    "startup",
-    "kill",
-    "ping",
-    "env",
-    "id",
-    "pid",
-    "--watch",
-    "--max-memory-restart",
-    "--cron-restart",
-    "--wait-ready",
-];
-
-/// What to do about words that make no sense.
-pub(crate) fn hint(refused: &clap::Error) -> String {
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
-    if refused.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return String::new();
-    }
-    let text = |kind| match refused.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let word = text(ContextKind::InvalidSubcommand).or_else(|| text(ContextKind::InvalidArg));
-    match word.as_deref() {
-        Some(word) if NOT_YET.contains(&word) => format!(
-            "`{word}` is not there yet; `tine run app.js` runs an app in the foreground and keeps \
-             it running"
-        ),
-        Some(word) if std::path::Path::new(word).exists() => {
-            format!("did you mean `tine run {word}`?")
-        }
-        _ => "`tine run --help` lists what can be said".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hint_of(line: &[&str]) -> String {
-        hint(&Args::try_parse_from(line).unwrap_err())
-    }
-
-    #[test]
-    fn words_that_make_no_sense_get_a_hint() {
-        assert!(hint_of(&["tine", "list"]).contains("not there yet"));
-        assert!(hint_of(&["tine", "run", "app.js", "--watch"]).contains("not there yet"));
-        assert!(hint_of(&["tine", "/etc/passwd"]).contains("tine run /etc/passwd"));
-        assert!(hint_of(&["tine", "run", "app.js", "-i", "abc"]).contains("--help"));
-    }
+    #[command(visible_alias = "completions")]
+    Completion(keep::Completion),
+    Man(keep::Man),
 }

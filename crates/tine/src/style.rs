@@ -2,6 +2,15 @@
 
 use anstyle::{AnsiColor, Color, Style};
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the command line refused colours (`--no-color`).
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// From now on there are no colours.
+pub(crate) fn refuse_colours() {
+    REFUSED.store(true, Ordering::Relaxed);
+}
 
 /// Whether and how words are coloured.
 #[derive(Debug, Clone, Copy)]
@@ -17,16 +26,37 @@ pub(crate) enum Role {
     Good,
     Bad,
     Hint,
+    Busy,
+    Quiet,
+    Marked,
 }
 
 impl Styles {
     /// Colours for a stream that a person reads, unless `NO_COLOR` is set.
     pub(crate) fn of(stream: &impl IsTerminal) -> Self {
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let refused = REFUSED.load(Ordering::Relaxed)
+            || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             coloured: stream.is_terminal() && !refused && !dumb,
         }
+    }
+
+    /// No colours.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { coloured: false }
+    }
+
+    /// Colours, wherever it goes.
+    #[cfg(test)]
+    pub(crate) fn coloured() -> Self {
+        Self { coloured: true }
+    }
+
+    /// Whether there are colours.
+    pub(crate) fn is_plain(self) -> bool {
+        !self.coloured
     }
 
     /// The text in the colour of its role.
@@ -56,6 +86,9 @@ impl Role {
             Self::Good => colour(AnsiColor::Green),
             Self::Bad => colour(AnsiColor::Red),
             Self::Hint => colour(AnsiColor::Yellow),
+            Self::Busy => colour(AnsiColor::Blue),
+            Self::Quiet => Style::new().dimmed(),
+            Self::Marked => Style::new().invert(),
         }
     }
 }

@@ -341,6 +341,8 @@ impl State {
                 self.tell(Event::AcceptFailed { address, error });
             }
             primary::Event::Message { worker, message } => self.message(worker, message),
+            // Only told by who drives the primary by hand.
+            primary::Event::Changed => {}
             primary::Event::HandleAnswered {
                 worker,
                 token,

@@ -3,18 +3,16 @@
 use super::bind;
 use super::event::{Event, ListeningAddress};
 use super::handle::{FIRST_HANDLES, Handle, HandleId, MOST_HANDLES, Source};
-use super::launch::Seat;
-use super::reactor::{End, Inner};
+use super::leave::Left;
+use super::reactor::Inner;
 use super::worker::{Handoff, Reply, WorkerId, token};
 use crate::Message;
 use crate::claims::Asked;
-use rustix::event::epoll;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 use tine_ipc::{Act, Body, Cluster, QueryServer, Token};
 use tine_rules::balance::Answer;
-use tine_sys::reap::{self, ExitStatus};
 
 /// A server that waits for sockets it sent here to be closed hears of it at most this much later.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
@@ -86,6 +84,7 @@ impl Inner {
         if let Some(answer) = Asked::answer(body, &mut known.claims) {
             let _ = self.send(worker, &answer);
         } else if known.claims.is_awaited() {
+            self.revision += 1;
             self.look_again();
         }
     }
@@ -96,6 +95,7 @@ impl Inner {
         for (worker, known) in &mut self.workers {
             for key in known.claims.closed_since() {
                 answers.push((*worker, tine_ipc::encode::socket_all_closed(&key)));
+                self.revision += 1;
             }
         }
         for (worker, answer) in answers {
@@ -122,6 +122,7 @@ impl Inner {
             Act::Online if known.online => {}
             Act::Online => {
                 known.online = true;
+                self.revision += 1;
                 self.events.push_back(Event::Online(worker));
             }
             Act::QueryServer(query) => {
@@ -156,6 +157,7 @@ impl Inner {
             }
             Act::ExitedAfterDisconnect => {
                 known.exited_after_disconnect = true;
+                self.revision += 1;
                 let (Some(ack), seq) = (message.seq, self.seq()) else {
                     return;
                 };
@@ -314,6 +316,7 @@ impl Inner {
         let handle = opened?;
         let address = handle.address.clone();
         let id = self.handles.add(handle);
+        self.changed();
         if let Err(error) = self.watch_listener(id) {
             self.handles.remove(id);
             return Err((address, error));
@@ -362,6 +365,7 @@ impl Inner {
         let Some(link) = &mut known.link else {
             return Ok(());
         };
+        self.revision += 1;
         if handle.data.is_none() {
             handle.data = query.data;
         }
@@ -428,6 +432,7 @@ impl Inner {
                 continue;
             }
             handle.members.insert(worker, true);
+            self.revision += 1;
             match &mut handle.source {
                 Source::Passing { passing, .. } => passing.rotation.add(worker),
                 Source::Group(group) => group.listening(worker, takes_connections),
@@ -443,150 +448,4 @@ impl Inner {
             self.events.push_back(Event::Listening(worker, address));
         }
     }
-
-    fn leave_handle(&mut self, worker: WorkerId, id: HandleId, left: Left) {
-        if let Some(known) = self.workers.get_mut(&worker) {
-            known.handles.remove(&id);
-        }
-        let Some(handle) = self.handles.get_mut(id) else {
-            return;
-        };
-        handle.members.remove(&worker);
-        match (&mut handle.source, left) {
-            (Source::Passing { passing, .. }, _) => passing.rotation.remove(worker),
-            (Source::Shared { .. }, _) => {}
-            (Source::Group(group), Left::Closed) => group.closed(worker),
-            (Source::Group(group), Left::ChannelClosed) => group.leaving(worker),
-            (Source::Group(group), Left::Died) => group.died(worker),
-        }
-        self.to_pump.insert(id);
-        match left {
-            Left::Closed => self.close_if_unused(id),
-            Left::ChannelClosed | Left::Died if !self.settings.hold_listeners => {
-                self.close_if_unused(id);
-            }
-            Left::ChannelClosed | Left::Died => {}
-        }
-    }
-
-    fn close_if_unused(&mut self, id: HandleId) {
-        if self
-            .handles
-            .get_mut(id)
-            .is_some_and(|handle| handle.is_unused())
-        {
-            self.close_handle(id);
-        }
-    }
-
-    pub(super) fn close_handle(&mut self, id: HandleId) {
-        self.to_pump.remove(&id);
-        let Some(mut handle) = self.handles.remove(id) else {
-            return;
-        };
-        if let Some(listener) = handle.passing().and_then(|passing| passing.listener()) {
-            // An inherited one stays open elsewhere, and would stay in the set with it.
-            let _ = epoll::delete(&*self.reactor, listener);
-        }
-    }
-
-    /// Nobody will come to a seat soon, or any more.
-    pub(crate) fn leave_seat(&mut self, seat: Seat, for_good: bool) {
-        for (id, handle) in self.handles.iter_mut() {
-            if let Source::Group(group) = &mut handle.source {
-                group.release(seat, for_good);
-                self.to_pump.insert(id);
-            }
-        }
-        self.work();
-    }
-
-    pub(super) fn channel_closed(&mut self, worker: WorkerId, error: Option<String>) {
-        let Some(known) = self.workers.get_mut(&worker) else {
-            return;
-        };
-        if known.link.take().is_none() {
-            return;
-        }
-        self.to_retry.remove(&worker);
-        let dead = known.status.is_some();
-        if !dead {
-            for id in known.handles.clone() {
-                self.leave_handle_kept(worker, id);
-            }
-        }
-        self.take_back_all(worker);
-        self.events.push_back(Event::Disconnect { worker, error });
-    }
-
-    /// Whatever a worker has not answered when its channel is closed, it never will: also what was
-    /// on its way to a server that it had closed.
-    fn take_back_all(&mut self, worker: WorkerId) {
-        let Some(known) = self.workers.get_mut(&worker) else {
-            return;
-        };
-        for handoff in std::mem::take(&mut known.handoffs).into_iter().rev() {
-            if let Some(passing) = self
-                .handles
-                .get_mut(handoff.handle)
-                .and_then(Handle::passing)
-            {
-                passing.take_back(handoff.connection);
-                self.to_pump.insert(handoff.handle);
-            }
-        }
-    }
-
-    /// The channel has closed and the process has not ended: its handles stay noted until it has.
-    fn leave_handle_kept(&mut self, worker: WorkerId, id: HandleId) {
-        self.leave_handle(worker, id, Left::ChannelClosed);
-        let is_group = self
-            .handles
-            .get_mut(id)
-            .is_some_and(|handle| matches!(handle.source, Source::Group(_)));
-        if is_group && let Some(known) = self.workers.get_mut(&worker) {
-            known.handles.insert(id);
-        }
-    }
-
-    pub(super) fn process_ended(&mut self, worker: WorkerId) {
-        let Some(known) = self.workers.get_mut(&worker) else {
-            return;
-        };
-        let status = match reap::wait_pidfd(known.pidfd.as_fd()) {
-            Ok(Some(status)) => status,
-            Ok(None) => return,
-            // Somebody else has reaped it, or nobody may (SIGCHLD is ignored): its end is certain.
-            Err(_) => ExitStatus::Unknown,
-        };
-        known.status = Some(status);
-        let _ = epoll::delete(&*self.reactor, &known.pidfd);
-        // What it said before it died still counts: a message, or that it took a connection.
-        self.read_to_the_end(worker, End::Died);
-        let Some(known) = self.workers.get_mut(&worker) else {
-            return;
-        };
-        let exited_after_disconnect = known.exited_after_disconnect;
-        for id in known.handles.clone() {
-            self.leave_handle(worker, id, Left::Died);
-        }
-        self.workers.remove(&worker);
-        self.to_flush.remove(&worker);
-        self.events.push_back(Event::Exit {
-            worker,
-            status,
-            exited_after_disconnect,
-        });
-    }
-}
-
-/// How a worker came to leave a handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
-    /// Its program closed the server.
-    Closed,
-    /// Its channel has closed, the process lives.
-    ChannelClosed,
-    /// Its process has ended.
-    Died,
 }

@@ -1,10 +1,11 @@
 //! What can be asked of a primary?
 
+use super::birth::Birth;
 use super::event::{Event, ListeningAddress};
 use super::launch::{ForkError, Launch, Seat};
 use super::policy::{Settings, Sharing};
 use super::reactor::Inner;
-use super::worker::WorkerId;
+use super::worker::{Process, WorkerId};
 use rustix::event::epoll;
 use rustix::process::Pid;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 use tine_ipc::{Body, BodyError, Mark};
+use tine_sys::reap::ExitStatus;
 use tokio::io::unix::AsyncFd;
 
 /// A cluster's primary.
@@ -28,7 +30,9 @@ use tokio::io::unix::AsyncFd;
 #[derive(Debug)]
 pub struct Primary {
     reactor: AsyncFd<Arc<OwnedFd>>,
-    inner: Inner,
+    pub(super) inner: Inner,
+    /// The revision that was last told, if it is to be told.
+    pub(super) told: Option<u64>,
 }
 
 impl Primary {
@@ -44,6 +48,7 @@ impl Primary {
         Ok(Self {
             reactor: watch(reactor.clone())?,
             inner: Inner::new(settings, reactor),
+            told: None,
         })
     }
 
@@ -51,6 +56,7 @@ impl Primary {
     /// with, by their numbers then.
     pub fn offer_descriptors(&mut self, inherited: BTreeMap<i32, OwnedFd>) {
         self.inner.inherited = inherited;
+        self.inner.changed();
     }
 
     /// Starts a worker.
@@ -59,6 +65,39 @@ impl Primary {
     /// When the process cannot be started. Nothing is left of the attempt.
     pub fn fork(&mut self, launch: Launch) -> Result<WorkerId, ForkError> {
         self.inner.fork(launch)
+    }
+
+    /// As [`fork`](Self::fork) when another process is to start the worker: everything that it has
+    /// to know. When the process has begun, say so with [`born`](Self::born); if it could not be
+    /// made, drop what this returns, and nothing is left of it but its number, which nobody gets again.
+    ///
+    /// # Errors
+    /// When there can be no such worker.
+    pub fn prepare(&mut self, launch: Launch) -> Result<Birth, ForkError> {
+        self.inner.prepare(launch)
+    }
+
+    /// Enters a worker that another process has started. Its end has to be told with
+    /// [`ended`](Self::ended): this process cannot wait for it. The pidfd is only for
+    /// [`signal`](Self::signal).
+    ///
+    /// # Errors
+    /// When it cannot be watched. Its channel is closed then, and it is killed if there is a pidfd.
+    pub fn born(
+        &mut self,
+        birth: Birth,
+        pid: Pid,
+        pidfd: Option<OwnedFd>,
+    ) -> Result<WorkerId, ForkError> {
+        self.inner.born(birth, pid, Process::Told(pidfd))
+    }
+
+    /// Says that the process of a worker has ended which this primary does not wait for itself: one
+    /// that was [`born`](Self::born), or is [restored](Self::restore). What it said before still
+    /// counts, and the events are those of any worker. Nothing happens when the worker is not known.
+    pub fn ended(&mut self, worker: WorkerId, status: ExitStatus) {
+        self.inner.ended(worker, status);
+        self.inner.work();
     }
 
     /// Waits for what happens next. Nothing is lost when the future is dropped.
@@ -70,8 +109,11 @@ impl Primary {
             if let Some(event) = self.inner.events.pop_front() {
                 return Ok(event);
             }
+            if self.has_changed() {
+                return Ok(Event::Changed);
+            }
             self.inner.work();
-            if !self.inner.events.is_empty() {
+            if !self.inner.events.is_empty() || self.told.is_some_and(|it| it != self.revision()) {
                 continue;
             }
             if self.inner.has_more() {
@@ -93,6 +135,18 @@ impl Primary {
             if !self.inner.turn()? {
                 guard.clear_ready();
             }
+        }
+    }
+
+    /// Whether the facts have changed since that was last told.
+    fn has_changed(&mut self) -> bool {
+        let revision = self.inner.revision;
+        match &mut self.told {
+            Some(told) if *told != revision => {
+                *told = revision;
+                true
+            }
+            Some(_) | None => false,
         }
     }
 
@@ -138,7 +192,8 @@ impl Primary {
     /// Sends a signal to a worker's main process: never to another one that got its number.
     ///
     /// # Errors
-    /// When the kernel refuses it. A process that has ended is no error.
+    /// When the kernel refuses it, or with [`io::ErrorKind::Unsupported`] when the process was started
+    /// by another one and no pidfd came with it. A process that has ended is no error.
     pub fn signal(&self, worker: WorkerId, signal: i32) -> io::Result<()> {
         self.inner.signal(worker, signal)
     }

@@ -41,6 +41,10 @@ pub enum Event {
         /// What it sent.
         message: Message,
     },
+    /// [`Primary::facts`](super::Primary::facts) has another answer than before. Only after
+    /// [`Primary::tell_changes`](super::Primary::tell_changes), and only once for all that has
+    /// changed since the last time.
+    Changed,
     /// A socket that was sent to a worker has arrived, or could not be taken.
     HandleAnswered {
         /// Who has answered for it.

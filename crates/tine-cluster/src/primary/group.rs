@@ -6,8 +6,10 @@
 //! worker in its seat; meanwhile nothing new is steered to it as long as anybody else listens.
 
 use super::bind;
-use super::handover::{Luggage, Place, Unpacked, WrittenPassing};
+use super::handle::HandleId;
+use super::handover::WrittenPassing;
 use super::launch::Seat;
+use super::luggage::{Luggage, Place, Unpacked};
 use super::passing::Passing;
 use super::policy::{Policy, SteeringReport};
 use super::worker::WorkerId;
@@ -22,6 +24,9 @@ use tine_rules::balance::Order;
 use tine_sys::socket;
 use tine_sys::steer;
 
+/// What each descriptor of the steering is called, in its order.
+const STEERING_NAMES: [&str; 3] = ["live", "sockets", "program"];
+
 /// The most sockets that exact turns are kept for in one group.
 const CAPACITY: u32 = 1024;
 
@@ -35,6 +40,8 @@ pub(super) struct Group {
     backlog: i32,
     /// In the kernel's order: that of `listen()`; when one is closed the last takes its place.
     sockets: Vec<Socket>,
+    /// The number of the next socket.
+    next_socket: u32,
     /// Seats that clients are shared out among, with a live worker or not.
     seats: BTreeSet<Seat>,
     /// Seats that nobody will come to soon, and whose sockets could not be emptied yet.
@@ -48,6 +55,8 @@ pub(super) struct Group {
 #[derive(Debug)]
 struct Socket {
     fd: Arc<OwnedFd>,
+    /// Never used twice in one group.
+    number: u32,
     /// Its place in the eBPF map.
     place: u32,
     seat: Seat,
@@ -93,6 +102,8 @@ pub(super) struct Written {
     only_v6: Option<bool>,
     backlog: i32,
     sockets: Vec<WrittenSocket>,
+    #[serde(default)]
+    next_socket: u32,
     seats: Vec<Seat>,
     left: Vec<Seat>,
     steering: WrittenSteering,
@@ -103,6 +114,8 @@ pub(super) struct Written {
 #[derive(Debug, Serialize, Deserialize)]
 struct WrittenSocket {
     fd: Place,
+    #[serde(default)]
+    number: Option<u32>,
     place: u32,
     seat: Seat,
     holder: Holder,
@@ -117,9 +130,10 @@ enum WrittenSteering {
 }
 
 impl Group {
-    pub(super) fn write_down<'a>(&'a self, luggage: &mut Luggage<'a>) -> Written {
+    pub(super) fn write_down<'a>(&'a self, id: HandleId, luggage: &mut Luggage<'a>) -> Written {
+        let name = |what: &str| format!("group-{}-{what}", id.0);
         Written {
-            reserve: luggage.descriptor(self.reserve.as_fd()),
+            reserve: luggage.named(self.reserve.as_fd(), || name("port")),
             address: self.address,
             only_v6: self.only_v6,
             backlog: self.backlog,
@@ -127,25 +141,30 @@ impl Group {
                 .sockets
                 .iter()
                 .map(|socket| WrittenSocket {
-                    fd: luggage.descriptor(socket.fd.as_fd()),
+                    fd: luggage.named(socket.fd.as_fd(), || {
+                        name(&format!("socket-{}", socket.number))
+                    }),
+                    number: Some(socket.number),
                     place: socket.place,
                     seat: socket.seat,
                     holder: socket.holder,
                 })
                 .collect(),
+            next_socket: self.next_socket,
             seats: self.seats.iter().copied().collect(),
             left: self.left.iter().copied().collect(),
             steering: match &self.steering {
                 Steering::Turns(turns) => {
-                    let all = turns.descriptors().into_iter();
-                    WrittenSteering::Turns(all.map(|fd| luggage.descriptor(fd)).collect())
+                    let all = turns.descriptors().into_iter().zip(STEERING_NAMES);
+                    let all = all.map(|(fd, what)| luggage.named(fd, || name(what)));
+                    WrittenSteering::Turns(all.collect())
                 }
                 Steering::Random => WrittenSteering::Random,
                 Steering::Sticky => WrittenSteering::Sticky,
                 Steering::Hash => WrittenSteering::Hash,
             },
             report: self.report.clone(),
-            passing: WrittenPassing::of(&self.passing, luggage),
+            passing: WrittenPassing::of(id, &self.passing, luggage),
         }
     }
 
@@ -156,9 +175,14 @@ impl Group {
         unpacked: &mut Unpacked,
     ) -> io::Result<Self> {
         let mut sockets = Vec::new();
+        let mut next_socket = written.next_socket;
         for socket in written.sockets {
+            // Older forms have no numbers.
+            let number = socket.number.unwrap_or(next_socket);
+            next_socket = next_socket.max(number + 1);
             sockets.push(Socket {
                 fd: unpacked.shared(socket.fd)?,
+                number,
                 place: socket.place,
                 seat: socket.seat,
                 holder: socket.holder,
@@ -193,6 +217,7 @@ impl Group {
             only_v6: written.only_v6,
             backlog: written.backlog,
             sockets,
+            next_socket,
             seats: written.seats.into_iter().collect(),
             left: written.left.into_iter().collect(),
             steering,
@@ -236,6 +261,7 @@ impl Group {
             only_v6: if address.is_ipv6() { only_v6 } else { None },
             backlog: backlog.unwrap_or(bind::DEFAULT_BACKLOG),
             sockets: Vec::new(),
+            next_socket: 0,
             seats: BTreeSet::new(),
             left: BTreeSet::new(),
             steering,
@@ -275,8 +301,11 @@ impl Group {
             }
         }
         let holder = Holder::Starting(worker);
+        let number = self.next_socket;
+        self.next_socket += 1;
         self.sockets.push(Socket {
             fd: fd.clone(),
+            number,
             place,
             seat,
             holder,

@@ -5,15 +5,19 @@
 //! The primary: starts workers, answers their questions, shares their sockets.
 
 mod bind;
+mod birth;
 mod conversation;
 mod core;
 mod event;
+mod facts;
 mod fork;
 mod group;
 mod handle;
 mod handover;
 mod holders;
 mod launch;
+mod leave;
+mod luggage;
 mod passing;
 mod policy;
 mod reactor;
@@ -22,11 +26,14 @@ mod worker;
 
 pub use self::core::Primary;
 pub(crate) use self::core::watch;
+pub use birth::Birth;
 pub use event::{Event, ListeningAddress};
+pub use facts::{Facts, WorkerState};
 pub(crate) use handle::MOST_HANDLES;
-pub(crate) use handover::{Luggage, Unpacked, Written, broken};
+pub(crate) use handover::Written;
 pub(crate) use launch::CHANNEL;
 pub use launch::{ForkError, Launch, Seat};
+pub(crate) use luggage::{Luggage, Unpacked, broken};
 pub use policy::{Policy, Settings, Sharing, SteeringReport};
 pub(crate) use reactor::Inner;
 pub use tine_ipc::{Mark, Token};

@@ -103,6 +103,8 @@ pub(crate) struct Inner {
     pub(crate) due: Option<Millis>,
     pub(super) seq: i64,
     pub(super) next_worker: u32,
+    /// Another one whenever what lasts is another.
+    pub(super) revision: u64,
     pub(super) buffer: Box<[u8]>,
     pub(crate) zero: Instant,
 }
@@ -128,6 +130,7 @@ impl Inner {
             due: None,
             seq: 0,
             next_worker: 0,
+            revision: 0,
             buffer: vec![0; READ].into_boxed_slice(),
             zero: Instant::now(),
         }
@@ -138,10 +141,9 @@ impl Inner {
         Millis(self.zero.elapsed().as_millis() as u64)
     }
 
-    pub(super) fn seq(&mut self) -> i64 {
-        let seq = self.seq;
-        self.seq += 1;
-        seq
+    /// Something that lasts is another than it was.
+    pub(super) fn changed(&mut self) {
+        self.revision += 1;
     }
 
     /// Takes what the kernel has ready and acts on it. Says whether there may be more: then it
@@ -244,7 +246,11 @@ impl Inner {
             let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;
             };
+            let order = passing.rotation.order();
             let next = passing.next(now);
+            if passing.rotation.order() != order {
+                self.revision += 1;
+            }
             let (complaint, wakeup) = (passing.take_complaint(), passing.next_wakeup(now));
             if let Some(error) = complaint
                 && let Some(handle) = self.handles.get_mut(id)
@@ -263,11 +269,10 @@ impl Inner {
                     return;
                 }
             };
+            let seq = self.seq();
             let Some(passing) = self.handles.get_mut(id).and_then(Handle::passing) else {
                 return;
             };
-            let seq = self.seq;
-            self.seq += 1;
             match self.workers.get_mut(&worker) {
                 Some(known) if known.link.is_some() => {
                     known.hand_over(seq, id, connection, &passing.key_json, passing.kind);
@@ -276,6 +281,7 @@ impl Inner {
                 _ => {
                     passing.take_back(connection);
                     passing.rotation.remove(worker);
+                    self.revision += 1;
                 }
             }
         }
@@ -389,7 +395,11 @@ impl Inner {
     ) -> Option<Result<Received, ChannelError>> {
         let link = self.workers.get_mut(&worker)?.link.as_mut()?;
         let buffer = &mut self.buffer[..size];
+        let dialect = link.channel.dialect();
         let received = tine_ipc::unix::receive(link.fd.as_fd(), &mut link.channel, buffer);
+        if link.channel.dialect() != dialect {
+            self.revision += 1;
+        }
         while let Some(event) = self
             .link_mut(worker)
             .and_then(|link| link.channel.poll_event())

@@ -7,7 +7,7 @@ use super::reactor::{End, Inner};
 use super::worker::{WorkerId, token};
 use rustix::process::Pid;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tine_ipc::{Body, BodyError, Mark, SentHandle, Serialization, Token};
 use tine_rules::balance::Order;
@@ -77,6 +77,7 @@ impl Inner {
             return;
         };
         known.exited_after_disconnect = true;
+        self.revision += 1;
         let handles = known.handles.clone();
         if let Some(link) = &mut known.link
             && !known.disconnecting
@@ -120,7 +121,13 @@ impl Inner {
 
     pub(crate) fn signal(&self, worker: WorkerId, signal: i32) -> io::Result<()> {
         match self.workers.get(&worker) {
-            Some(known) => tine_sys::tree::signal_pidfd(known.pidfd.as_fd(), signal),
+            Some(known) => match known.process.pidfd() {
+                Some(pidfd) => tine_sys::tree::signal_pidfd(pidfd, signal),
+                None => {
+                    let text = format!("signalling worker {worker}: its pidfd is held elsewhere");
+                    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+                }
+            },
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use crate::claims::Claims;
 use rustix::process::Pid;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use tine_ipc::encode::NativeKind;
 use tine_ipc::{Channel, Token};
@@ -27,7 +27,7 @@ impl fmt::Display for WorkerId {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) pid: Pid,
-    pub(super) pidfd: OwnedFd,
+    pub(super) process: Process,
     pub(super) seat: Seat,
     pub(super) link: Option<Link>,
     /// Handles that this worker uses, or has been offered.
@@ -45,6 +45,24 @@ pub(super) struct Worker {
     pub(super) disconnecting: bool,
     pub(super) exited_after_disconnect: bool,
     pub(super) status: Option<ExitStatus>,
+}
+
+/// Who tells that a worker's process has ended?
+#[derive(Debug)]
+pub(super) enum Process {
+    /// Its pidfd: it is a child of this process.
+    Child(OwnedFd),
+    /// Whoever drives the primary, by [`Primary::ended`](super::Primary::ended).
+    Told(Option<OwnedFd>),
+}
+
+impl Process {
+    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Child(pidfd) => Some(pidfd.as_fd()),
+            Self::Told(pidfd) => pidfd.as_ref().map(AsFd::as_fd),
+        }
+    }
 }
 
 /// The primary's end of a channel.

@@ -2,10 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::path::PathBuf;
+pub(crate) mod killed;
+mod outside;
+mod witness;
+
+pub(crate) use outside::Outside;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tine_cluster::primary::{Event, Launch, Policy, Primary, Seat, Settings, WorkerId};
 use tine_testkit::Runtime;
+use witness::Witness;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -17,23 +23,41 @@ pub(crate) struct Cluster {
     node: Runtime,
     pub(crate) port: u16,
     pub(crate) seen: Vec<Event>,
+    witness: Witness,
+    /// Processes that the test starts and waits for instead of the primary.
+    pub(crate) outside: Option<Outside>,
+}
+
+pub(crate) fn settings(policy: Policy) -> Settings {
+    Settings {
+        policy,
+        hold_listeners: true,
+        ..Settings::default()
+    }
 }
 
 impl Cluster {
     pub(crate) fn new(policy: Policy, node: Runtime, script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("worker.js"), script).unwrap();
+        let port = tine_testkit::ports::free_tcp();
+        Self::with(folder, node, port, || {
+            Primary::new(settings(policy)).unwrap()
+        })
+    }
+
+    /// With a primary that is made otherwise.
+    pub(crate) fn with(
+        folder: tempfile::TempDir,
+        node: Runtime,
+        port: u16,
+        primary: impl FnOnce() -> Primary,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let settings = Settings {
-            policy,
-            hold_listeners: true,
-            ..Settings::default()
-        };
-        let primary = runtime.block_on(async { Primary::new(settings) }).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("worker.js"), script).unwrap();
-        let port = tine_testkit::ports::free_tcp();
+        let primary = runtime.block_on(async { primary() });
         Self {
             runtime,
             primary,
@@ -41,23 +65,22 @@ impl Cluster {
             node,
             port,
             seen: Vec::new(),
+            witness: Witness::default(),
+            outside: None,
         }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn fork(&mut self, seat: u32) -> WorkerId {
-        let program: PathBuf = self.node.path();
-        let launch = Launch {
-            arguments: vec!["node".into(), self.folder.path().join("worker.js").into()],
-            environment: vec![
-                ("PORT".into(), self.port.to_string().into()),
-                ("SEAT".into(), seat.to_string().into()),
-            ],
-            own_group: true,
-            seat: Seat(seat),
-            ..Launch::new(program)
-        };
+        let launch = launch(&self.node.path(), self.folder.path(), self.port, seat);
         let _inside = self.runtime.enter();
-        self.primary.fork(launch).unwrap()
+        match &mut self.outside {
+            None => self.primary.fork(launch).unwrap(),
+            Some(outside) => outside.start(&mut self.primary, launch),
+        }
     }
 
     /// Lets the primary work until `condition` holds; it is asked again after every event and
@@ -69,7 +92,12 @@ impl Cluster {
     ) -> T {
         let end = Instant::now() + DEADLINE;
         loop {
+            if let Some(outside) = &mut self.outside {
+                outside.tell_ends(&mut self.primary);
+            }
+            self.witness.glance(&self.primary);
             if let Some(value) = condition(&mut self.primary, &self.seen) {
+                self.witness.look(&self.primary);
                 return value;
             }
             assert!(Instant::now() < end, "no {what}; seen: {:#?}", self.seen);
@@ -164,6 +192,20 @@ impl Drop for Cluster {
         for number in 1..100 {
             let _ = self.primary.signal(WorkerId(number), 9);
         }
+    }
+}
+
+/// A worker that runs `worker.js` of a folder.
+pub(crate) fn launch(node: &Path, folder: &Path, port: u16, seat: u32) -> Launch {
+    Launch {
+        arguments: vec!["node".into(), folder.join("worker.js").into()],
+        environment: vec![
+            ("PORT".into(), port.to_string().into()),
+            ("SEAT".into(), seat.to_string().into()),
+        ],
+        own_group: true,
+        seat: Seat(seat),
+        ..Launch::new(PathBuf::from(node))
     }
 }
 

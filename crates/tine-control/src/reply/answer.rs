@@ -25,6 +25,8 @@ pub enum Answer {
     Environment(Environment),
     /// To `save`.
     Saved(Saved),
+    /// To `flush`.
+    Flushed(Flushed),
     /// To what has nothing to tell.
     Done(Done),
     /// To `get` and `conf`.
@@ -46,7 +48,7 @@ macro_rules! from {
 }
 
 from! {
-    Pong VersionInfo Acted Listed Described Environment Saved Done Settings Reported Subscribed
+    Pong VersionInfo Acted Listed Described Environment Saved Flushed Done Settings Reported Subscribed
 }
 
 /// Somebody is there.
@@ -144,6 +146,13 @@ pub struct Saved {
     pub apps: u32,
     /// How many processes they have.
     pub processes: u32,
+}
+
+/// Log files were emptied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flushed {
+    /// Each of them once, in the order of their paths.
+    pub files: Vec<PathBuf>,
 }
 
 /// Settings by name.

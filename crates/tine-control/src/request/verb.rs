@@ -43,6 +43,8 @@ bare! {
     Version
     /// Empty the dump.
     ClearDump
+    /// Open all log files anew, because somebody has moved them away.
+    ReloadLogs
     /// Stop all processes and end the daemon. The answer comes when all have ended; then the
     /// connection is closed.
     Kill
@@ -408,6 +410,24 @@ impl Default for Logs {
             lines: Logs::usual_lines(),
             follow: true,
             stream: None,
+        }
+    }
+}
+
+/// Empty the log files of processes. What they write meanwhile is not lost: it comes after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flush {
+    /// Of which ones. With all, the daemon's own log is emptied too.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub target: Target,
+}
+
+impl Default for Flush {
+    /// Those of all processes.
+    fn default() -> Self {
+        Flush {
+            target: Target::All,
         }
     }
 }

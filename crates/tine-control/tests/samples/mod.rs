@@ -194,6 +194,9 @@ pub(crate) fn requests() -> Vec<Request> {
             stream: Some(Stream::Err),
         }
         .into(),
+        Flush::default().into(),
+        Flush { target: name() }.into(),
+        ReloadLogs {}.into(),
         Kill {}.into(),
         Set {
             key: "a:b".to_owned(),
@@ -266,7 +269,13 @@ pub(crate) fn answer_to(word: &str) -> Answer {
             processes: 2,
         }
         .into(),
-        "clear_dump" | "attach" | "logs" | "kill" | "set" | "unset" | "cancel" => Done {}.into(),
+        "flush" => Flushed {
+            files: vec![PathBuf::from("/home/www/.tine/logs/web-out.log")],
+        }
+        .into(),
+        "clear_dump" | "attach" | "logs" | "reload_logs" | "kill" | "set" | "unset" | "cancel" => {
+            Done {}.into()
+        }
         "get" | "conf" => Settings {
             settings: shell().0,
         }

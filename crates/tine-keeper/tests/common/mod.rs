@@ -33,6 +33,7 @@ const SHORT_LIFE: &str = "TINE_KEEPER_TEST_SHORT_LIFE";
 const WITHIN: &str = "TINE_KEEPER_TEST_WITHIN";
 const LIMIT: &str = "TINE_KEEPER_TEST_LIMIT";
 const BRAIN: &str = "TINE_KEEPER_TEST_BRAIN";
+const HELD: &str = "TINE_KEEPER_TEST_HELD";
 
 pub(crate) fn c(text: &str) -> CString {
     CString::new(text).unwrap()
@@ -54,6 +55,12 @@ pub(crate) fn role() -> Option<ExitCode> {
             let mut options = Options::new(program, log.unwrap().into());
             options.restart.short_life = milliseconds(SHORT_LIFE);
             options.terminate_within = milliseconds(WITHIN);
+            if let Ok(names) = std::env::var(HELD) {
+                let held = |name: &str| (name.to_owned(), File::open(env(MEETING) + ".log"));
+                let held = names.split(',').map(held);
+                let held = held.map(|(name, file)| (name, file.unwrap().into()));
+                options.descriptors = held.collect();
+            }
             if let Ok(limit) = std::env::var(LIMIT) {
                 let limit = limit.parse().ok();
                 let limit = Rlimit {
@@ -142,6 +149,12 @@ impl Keeper {
         Self::with_environment("brain", Duration::ZERO, PATIENCE, &[limit])
     }
 
+    /// One that holds its log under these names from the beginning.
+    pub(crate) fn holding(names: &str) -> Self {
+        let held = c(&format!("{HELD}={names}"));
+        Self::with_environment("brain", Duration::ZERO, PATIENCE, &[held])
+    }
+
     fn with_environment(
         brain: &str,
         short_life: Duration,
@@ -175,6 +188,10 @@ impl Keeper {
 
     pub(crate) fn default_short_life() -> Duration {
         RestartRule::default().short_life
+    }
+
+    pub(crate) fn log_file(&self) -> File {
+        File::open(self.folder.path().join("meeting.log")).unwrap()
     }
 
     pub(crate) fn log(&self) -> String {

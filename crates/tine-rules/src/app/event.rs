@@ -71,6 +71,7 @@ pub enum Event {
 
 /// How a process ended, as the kernel says. Both are `None` when nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Exit {
     /// Its exit code, when it exited.
     pub code: Option<i32>,

@@ -1,4 +1,5 @@
-//! Which TCP connections does this host have on a port, and are they still held by a process?
+//! Which TCP connections does this host have on a port, and are they still held by a process? Which
+//! sockets listen, and whose are they?
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -7,8 +8,14 @@ mod platform;
 #[path = "other.rs"]
 mod platform;
 #[cfg(target_os = "linux")]
+mod listening;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
 mod unread;
 
+#[cfg(target_os = "linux")]
+pub use listening::{Listener, ListenerAddress, listeners, sockets_of};
 #[cfg(not(target_os = "linux"))]
 pub use platform::unread_at;
 pub use platform::{cookie, open_at_listener, open_on_port};

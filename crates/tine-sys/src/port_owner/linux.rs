@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
@@ -15,20 +15,11 @@ use super::Holder;
 /// privilege. A socket inherited by several processes is named for each.
 #[must_use]
 pub fn holders(port: u16) -> Vec<Holder> {
-    let mut sockets = HashMap::new();
-    for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
-        let Ok(file) = fs::File::open(table) else {
-            continue;
-        };
-        let lines = BufReader::new(file).lines().skip(1).map_while(Result::ok);
-        // The kernel lists listeners before connections (of which there may be very many).
-        let listening = lines.map_while(|line| parse_listener(&line));
-        sockets.extend(
-            listening
-                .filter(|l| l.address.port() == port)
-                .map(|l| (l.inode, l.address)),
-        );
-    }
+    let listening = read_tables().into_iter();
+    let sockets: HashMap<u64, SocketAddr> = listening
+        .filter(|l| l.address.port() == port)
+        .map(|l| (l.inode, l.address))
+        .collect();
     if sockets.is_empty() {
         return Vec::new();
     }
@@ -67,7 +58,33 @@ pub fn holders(port: u16) -> Vec<Holder> {
     found
 }
 
-fn command(process: &Path) -> String {
+/// Every TCP socket that listens in this network namespace, when sock_diag cannot be asked.
+pub(crate) fn listeners() -> io::Result<Vec<crate::connections::Listener>> {
+    use crate::connections::ListenerAddress;
+    fs::metadata("/proc/self/net/tcp")?;
+    let all = read_tables().into_iter();
+    Ok(all
+        .map(|listener| crate::connections::Listener {
+            inode: listener.inode,
+            address: ListenerAddress::Tcp(listener.address),
+        })
+        .collect())
+}
+
+fn read_tables() -> Vec<Listener> {
+    let mut found = Vec::new();
+    for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
+        let Ok(file) = fs::File::open(table) else {
+            continue;
+        };
+        let lines = BufReader::new(file).lines().skip(1).map_while(Result::ok);
+        // The kernel lists listeners before connections (of which there may be very many).
+        found.extend(lines.map_while(|line| parse_listener(&line)));
+    }
+    found
+}
+
+pub(crate) fn command(process: &Path) -> String {
     let line = fs::read(process.join("cmdline")).unwrap_or_default();
     let words: Vec<_> = line
         .split(|byte| *byte == 0)
@@ -85,7 +102,7 @@ fn command(process: &Path) -> String {
 }
 
 /// 123 of `socket:[123]`.
-fn socket_inode(target: &Path) -> Option<u64> {
+pub(crate) fn socket_inode(target: &Path) -> Option<u64> {
     target
         .to_str()?
         .strip_prefix("socket:[")?
@@ -161,6 +178,15 @@ mod tests {
         );
         assert_eq!(parse_listener(&row("0100007F:1F90", "01")), None);
         assert_eq!(parse_listener("  sl  local_address"), None);
+    }
+
+    #[test]
+    fn the_tables_have_what_listens() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut all = listeners().unwrap().into_iter();
+        let wanted = crate::connections::ListenerAddress::Tcp(address);
+        assert!(all.any(|it| it.address == wanted));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod platform;
 mod platform;
 
 pub use platform::holders;
+#[cfg(target_os = "linux")]
+pub(crate) use platform::{command, listeners, socket_inode};
 
 /// A process that has a TCP socket listening on the port.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,6 +24,8 @@ pub enum Step {
     DeathSignal,
     /// Placing a descriptor at its number.
     Descriptor,
+    /// Limiting how many descriptors it may have open.
+    Limit,
     /// Executing the program.
     Execute,
 }
@@ -67,6 +69,10 @@ impl SpawnError {
                 request.parent_death_signal.unwrap_or_default()
             ),
             Step::Descriptor => format!("passing descriptor {detail} to {program}"),
+            Step::Limit => {
+                let (soft, hard) = request.nofile.unwrap_or_default();
+                format!("limiting {program} to {soft} of at most {hard} open descriptors")
+            }
             Step::Execute => format!("executing {program}"),
         };
         let note = match (step, errno) {

@@ -73,6 +73,7 @@ pub fn spawn(request: &Spawn<'_>) -> Result<Child, SpawnError> {
         new_session: request.new_session,
         new_group: request.new_group,
         ordinary_scheduling: request.ordinary_scheduling,
+        nofile: request.nofile.map(|(soft, hard)| [soft, hard]),
         drop_groups: !stays,
         uid: request.uid,
         gid: request.gid,
@@ -181,6 +182,8 @@ struct Plan<'a> {
     new_session: bool,
     new_group: bool,
     ordinary_scheduling: bool,
+    /// As the kernel's `struct rlimit64`, where no limit is `u64::MAX` on every architecture.
+    nofile: Option<[u64; 2]>,
     drop_groups: bool,
     uid: Option<u32>,
     gid: Option<u32>,
@@ -267,6 +270,12 @@ fn become_program(plan: &mut Plan<'_>) -> Result<(), Failure> {
         }
     }
     place_descriptors(plan)?;
+    if let Some(limit) = &plan.nofile {
+        // The call that has 64 bits everywhere; 0 is the caller.
+        let arguments = [0, libc::RLIMIT_NOFILE as usize, limit.as_ptr() as usize, 0];
+        // SAFETY: reads the two numbers, which outlive the call; the null pointer is not written to.
+        unsafe { call(libc::SYS_prlimit64, arguments) }.map_err(at(Step::Limit))?;
+    }
     let empty = [0_u8; SIGNAL_SET_BYTES];
     set_signal_mask(&empty, None);
     let arguments = [

@@ -30,6 +30,10 @@ pub struct Spawn<'fd> {
     pub new_group: bool,
     /// Run under the ordinary scheduling policy (`SCHED_OTHER`) whatever the caller runs under.
     pub ordinary_scheduling: bool,
+    /// How many descriptors the new process may have open (`RLIMIT_NOFILE`): the limit that holds,
+    /// and how far the process itself may raise it; `u64::MAX` is no limit. `None` for the caller's.
+    /// Set as the new user, after the descriptors are in their places, which may be beyond it.
+    pub nofile: Option<(u64, u64)>,
     /// User to become. Together with or without `gid`, supplementary groups are given up, unless
     /// what is asked for is what the caller already is.
     pub uid: Option<u32>,
@@ -54,6 +58,7 @@ impl Spawn<'_> {
             new_session: false,
             new_group: false,
             ordinary_scheduling: false,
+            nofile: None,
             uid: None,
             gid: None,
             parent_death_signal: None,

@@ -56,7 +56,7 @@ fn number_after(status: &str, label: &str) -> Option<u64> {
     rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn cpu(pid: Pid) -> io::Result<Duration> {
+pub(super) fn cpu(pid: Pid) -> io::Result<Duration> {
     let mut clock = 0;
     // SAFETY: writes a clock's number into `clock`.
     let failed = unsafe { libc::clock_getcpuclockid(pid.as_raw_pid(), &mut clock) };

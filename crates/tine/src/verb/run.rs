@@ -23,7 +23,7 @@ const PER_CORE: usize = 64;
 const LEAST_LIMIT: usize = 256;
 
 /// Runs the app until it has ended; the exit code says how.
-pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
+pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>, silent: bool) -> u8 {
     let resolved = match command::resolve(&args) {
         Ok(resolved) => resolved,
         Err(error) => {
@@ -49,7 +49,7 @@ pub(crate) fn run(args: Run, inherited: BTreeMap<i32, OwnedFd>) -> u8 {
         }
     };
     let spec = spec(&args, resolved, wanted);
-    let mut words = Words::new(&spec);
+    let mut words = Words::new(&spec, silent);
     output.push(Stream::Err, words.begin(&spec).into_bytes());
     let ended = foreground::block_on(spec, inherited, &mut words, output.clone());
     let code = match ended {

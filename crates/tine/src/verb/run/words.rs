@@ -15,10 +15,12 @@ pub(super) struct Words {
     out: Styles,
     err: Styles,
     ready: bool,
+    silent: bool,
 }
 
 impl Words {
-    pub(super) fn new(spec: &AppSpec) -> Self {
+    /// `silent`: only what the app itself writes is shown.
+    pub(super) fn new(spec: &AppSpec, silent: bool) -> Self {
         Self {
             name: spec.name.clone(),
             clustered: spec.clustered,
@@ -26,6 +28,7 @@ impl Words {
             out: Styles::of(&std::io::stdout()),
             err: Styles::of(&std::io::stderr()),
             ready: false,
+            silent,
         }
     }
 
@@ -40,12 +43,12 @@ impl Words {
         self.own(&format!("starting {} ({what})", self.name))
     }
 
-    /// The last line of an app that was given up.
+    /// The last line of an app that was given up. It is an error, so silence does not mute it.
     pub(super) fn given_up(&self) -> String {
         let text = self
             .err
             .paint(Role::Bad, &format!("{} was given up", self.name));
-        self.own(&text)
+        format!("{} {text}\n", self.err.paint(Role::Own, "tine:"))
             + &self
                 .hint("see the last lines above; --max-restarts allows more tries, --no-autorestart is for \
                  programs that are meant to end")
@@ -75,10 +78,16 @@ impl Words {
     }
 
     fn own(&self, text: &str) -> String {
+        if self.silent {
+            return String::new();
+        }
         format!("{} {text}\n", self.err.paint(Role::Own, "tine:"))
     }
 
     fn hint(&self, text: &str) -> String {
+        if self.silent {
+            return String::new();
+        }
         format!("{} {text}\n", self.err.paint(Role::Hint, "hint:"))
     }
 

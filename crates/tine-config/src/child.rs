@@ -1,0 +1,234 @@
+//! What does a program say, within a time?
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::ffi::{CString, NulError, OsStr};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tine_sys::reap::{ExitStatus, wait_pidfd};
+use tine_sys::spawn::{Child, Spawn, spawn};
+
+/// The signal that cannot be ignored.
+const SIGKILL: i32 = 9;
+
+/// What a child is to be.
+pub(crate) struct Order<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) args: &'a [&'a str],
+    pub(crate) env: &'a [(String, String)],
+    pub(crate) cwd: &'a Path,
+    /// The descriptor on which it answers. Standard output, if it is another one, goes to our
+    /// standard error.
+    pub(crate) answers_on: i32,
+    /// How long it may take until its answer has ended.
+    pub(crate) time: Duration,
+    /// How many bytes the answer may have.
+    pub(crate) bytes: usize,
+}
+
+/// An answer, and how the child ended.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) exit: ExitStatus,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    TooSlow,
+    TooLong,
+    System(io::Error),
+}
+
+impl From<io::Error> for NoAnswer {
+    fn from(error: io::Error) -> Self {
+        NoAnswer::System(error)
+    }
+}
+
+impl From<rustix::io::Errno> for NoAnswer {
+    fn from(error: rustix::io::Errno) -> Self {
+        NoAnswer::System(error.into())
+    }
+}
+
+/// A child, ended with all that it started when this goes out of scope.
+struct Owned(Child);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // Until it is reaped, its number is its own, and so are its session's members.
+        for _ in 0..100 {
+            let members = tine_sys::tree::members(self.0.pid);
+            if members.is_empty() {
+                break;
+            }
+            for member in members {
+                let _ = tine_sys::tree::signal(member, SIGKILL);
+            }
+            let _ = wait_readable(self.0.pidfd.as_fd(), Duration::from_millis(20));
+        }
+        let _ = wait_readable(self.0.pidfd.as_fd(), Duration::from_secs(1));
+        let _ = wait_pidfd(self.0.pidfd.as_fd());
+    }
+}
+
+/// Runs a program and reads its answer until it has ended or the answer has. Whatever still runs
+/// then is killed with all that it started.
+pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
+    let deadline = Instant::now() + order.time;
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    let child = Owned(start(order, &write)?);
+    drop(write);
+    let mut bytes = Vec::new();
+    loop {
+        let left = deadline
+            .checked_duration_since(Instant::now())
+            .ok_or(NoAnswer::TooSlow)?;
+        let mut ready = [
+            PollFd::new(&read, PollFlags::IN),
+            PollFd::new(&child.0.pidfd, PollFlags::IN),
+        ];
+        match poll(&mut ready, Some(&timespec(left))) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (answer, end) = (ready[0].revents(), ready[1].revents());
+        if !answer.is_empty() {
+            let mut block = [0; 16 * 1024];
+            match rustix::io::read(&read, &mut block)? {
+                0 => break,
+                count => bytes.extend_from_slice(&block[..count]),
+            }
+            if bytes.len() > order.bytes {
+                return Err(NoAnswer::TooLong);
+            }
+        } else if !end.is_empty() {
+            // It has ended, and all that it wrote is read. What it left behind may hold the pipe.
+            break;
+        }
+    }
+    let exit = loop {
+        if let Some(exit) = wait_pidfd(child.0.pidfd.as_fd())? {
+            break exit;
+        }
+        let left = deadline
+            .checked_duration_since(Instant::now())
+            .ok_or(NoAnswer::TooSlow)?;
+        wait_readable(child.0.pidfd.as_fd(), left)?;
+    };
+    Ok(Answer { bytes, exit })
+}
+
+/// The standard output of a program with an empty environment.
+pub(crate) fn said(program: &Path, args: &[&str], time: Duration) -> Result<String, NoAnswer> {
+    let answer = ask(&Order {
+        program,
+        args,
+        env: &[],
+        cwd: Path::new("/"),
+        answers_on: 1,
+        time,
+        bytes: 64 * 1024,
+    })?;
+    if !answer.exit.success() {
+        let error = io::Error::other(format!("it ended with {}", answer.exit));
+        return Err(NoAnswer::System(error));
+    }
+    Ok(String::from_utf8_lossy(&answer.bytes).into_owned())
+}
+
+fn start(order: &Order<'_>, write: &OwnedFd) -> Result<Child, NoAnswer> {
+    let nothing = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let talk = io::stderr();
+    let text = |bytes: &OsStr| CString::new(bytes.as_bytes());
+    let request = || -> Result<Spawn<'_>, NulError> {
+        let mut request = Spawn::new(text(order.program.as_os_str())?);
+        for arg in order.args {
+            request.argv.push(CString::new(*arg)?);
+        }
+        for (name, value) in order.env {
+            request.env.push(CString::new(format!("{name}={value}"))?);
+        }
+        request.cwd = Some(text(order.cwd.as_os_str())?);
+        request.new_session = true;
+        Ok(request)
+    };
+    let mut request = request().map_err(io::Error::other)?;
+    request.fds = vec![(nothing.as_fd(), 0), (write.as_fd(), order.answers_on)];
+    if order.answers_on != 1 {
+        request.fds.push((talk.as_fd(), 1));
+    }
+    spawn(&request).map_err(|error| NoAnswer::System(io::Error::other(error)))
+}
+
+fn wait_readable(fd: std::os::fd::BorrowedFd<'_>, time: Duration) -> Result<(), NoAnswer> {
+    let mut ready = [PollFd::new(&fd, PollFlags::IN)];
+    match poll(&mut ready, Some(&timespec(time))) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+    use super::*;
+
+    fn shell(text: &str, time: Duration, bytes: usize) -> Result<Answer, NoAnswer> {
+        ask(&Order {
+            program: Path::new("/bin/sh"),
+            args: &["-c", text],
+            env: &[("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            cwd: Path::new("/"),
+            answers_on: 3,
+            time,
+            bytes,
+        })
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn the_answer_is_what_came_on_its_descriptor() {
+        let answer = shell("echo noise; echo yes >&3; exit 3", LONG, 100).unwrap();
+        assert_eq!(answer.bytes, b"yes\n");
+        assert_eq!(answer.exit, ExitStatus::Code(3));
+        assert_eq!(said(Path::new("/bin/echo"), &["hi"], LONG).unwrap(), "hi\n");
+    }
+
+    #[test]
+    fn what_is_too_slow_or_too_long_is_ended_with_what_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let text = format!("sleep 600 & echo $! > {}; wait", file.display());
+        let slow = shell(&text, Duration::from_millis(500), 100);
+        assert!(matches!(slow, Err(NoAnswer::TooSlow)), "{slow:?}");
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let proc = format!("/proc/{}/stat", pid.trim());
+        let lives = std::fs::read_to_string(proc).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(!lives, "the sleep lives on");
+        let long = shell("while :; do echo much >&3; done", LONG, 1000);
+        assert!(matches!(long, Err(NoAnswer::TooLong)), "{long:?}");
+    }
+
+    #[test]
+    fn what_is_left_behind_with_the_pipe_is_not_waited_for() {
+        let before = Instant::now();
+        let answer = shell("sleep 600 & echo yes >&3", LONG, 100).unwrap();
+        assert_eq!(answer.bytes, b"yes\n");
+        assert!(before.elapsed() < LONG);
+    }
+}

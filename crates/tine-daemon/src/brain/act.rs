@@ -1,0 +1,437 @@
+//! What is done about what the machine of an app says, and what it is told.
+
+use super::app::{Core, EXITS, Input, Outcomes};
+use super::clock::{log, wall};
+use super::link::{Place, Spawned};
+use super::process;
+use super::registry::Registry;
+use super::words;
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use tine_cluster::primary::{Event as ClusterEvent, Primary, Seat, WorkerId};
+use tine_cluster::{Body, ExitStatus};
+use tine_control::{ExecMode, ExitInfo, What};
+use tine_keeper::protocol::{Exit, Status};
+use tine_rules::managed::{Action, AskId, Event};
+use tine_sys::Pid;
+use tine_sys::tree::{children, descendants, signal, signal_pidfd};
+
+const KILL: i32 = 9;
+
+/// What follows from a round of work.
+#[derive(Debug, Default)]
+pub(super) struct Worked {
+    /// For those who asked, once the state is held.
+    pub(super) answers: Vec<(AskId, Outcomes)>,
+    /// A slot is no more.
+    pub(super) removed: bool,
+}
+
+/// Looks at everything that has come and does everything that follows.
+pub(super) fn work(
+    core: &mut Core,
+    registry: &Registry,
+    primary: &mut Option<Primary>,
+) -> Worked {
+    let mut worked = Worked::default();
+    loop {
+        while let Some(action) = core.machine.poll_action() {
+            act(core, registry, primary, action, &mut worked);
+        }
+        match core.inbox.pop_front() {
+            Some(input) => hear(core, registry, primary, input),
+            None => return worked,
+        }
+    }
+}
+
+fn hear(core: &mut Core, registry: &Registry, primary: &mut Option<Primary>, input: Input) {
+    let now = registry.clock.now();
+    match input {
+        Input::Asked(id, ask) => core.machine.handle(now, Event::Ask { id, ask }),
+        Input::Changed(rules) => core.machine.handle(now, Event::Rules(rules)),
+        Input::Spawned(place, spawned) => heard_spawned(core, registry, primary, place, spawned),
+        Input::Exited(place, exit) => heard_exit(core, registry, primary, place, &exit),
+        Input::Said(event) => heard_cluster(core, registry, event),
+    }
+}
+
+fn heard_spawned(
+    core: &mut Core,
+    registry: &Registry,
+    primary: &mut Option<Primary>,
+    place: Place,
+    spawned: Spawned,
+) {
+    let Place {
+        slot, generation, ..
+    } = place;
+    let now = registry.clock.now();
+    core.state_is_new = true;
+    let (pid, pidfd) = match spawned {
+        Spawned::Running { pid, pidfd } => (Pid::from_raw(pid), pidfd),
+        Spawned::Failed { errno, text } => {
+            registry.link.forget(process::names(place).to_vec());
+            if let Some(entry) = core.slots.get_mut(&slot) {
+                entry.processes.remove(&generation);
+                entry.refused = text;
+            }
+            let passing = [
+                Errno::AGAIN,
+                Errno::NOMEM,
+                Errno::MFILE,
+                Errno::NFILE,
+                Errno::TXTBSY,
+            ];
+            let retry_helps = passing.iter().any(|passing| passing.raw_os_error() == errno);
+            core.machine.handle(
+                now,
+                Event::SpawnFailed {
+                    slot,
+                    generation,
+                    retry_helps,
+                },
+            );
+            return;
+        }
+    };
+    let pid_file = core.pid_file(slot);
+    let version = words::version_of(&core.spec.script);
+    let Some(entry) = core.slots.get_mut(&slot) else {
+        return;
+    };
+    let Some(process) = entry.processes.get_mut(&generation) else {
+        return;
+    };
+    process.pid = pid;
+    process.started = wall();
+    process.version = version;
+    if let (Some(birth), Some(primary), Some(pid)) = (process.birth.take(), primary, pid) {
+        let known = pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
+        match primary.born(birth, pid, known) {
+            Ok(worker) => process.worker = Some(worker),
+            Err(error) => log(format_args!("watching a worker of {}: {error}", core.spec.name)),
+        }
+    }
+    process.pidfd = pidfd;
+    if let Some(path) = pid_file
+        && let Some(number) = process.number()
+        && std::fs::write(&path, number.to_string()).is_ok()
+    {
+        process.pid_file = Some(path);
+    }
+    entry.listening.clear();
+    core.machine.handle(now, Event::Spawned { slot, generation });
+}
+
+fn heard_exit(
+    core: &mut Core,
+    registry: &Registry,
+    primary: &mut Option<Primary>,
+    place: Place,
+    exit: &Exit,
+) {
+    core.heard_exits.push(exit.seq);
+    core.state_is_new = true;
+    let Place {
+        slot, generation, ..
+    } = place;
+    let (code, by) = match exit.status {
+        Status::Code(code) => (Some(code), None),
+        Status::Signal { signal, .. } => (None, Some(signal)),
+        Status::Unknown => (None, None),
+    };
+    let Some(entry) = core.slots.get_mut(&slot) else {
+        return;
+    };
+    if let Some(process) = entry.processes.get_mut(&generation) {
+        process.output.drain();
+        process.pidfd = None;
+        process.stdin = None;
+        if let Some(path) = process.pid_file.take() {
+            let _ = std::fs::remove_file(path);
+        }
+        entry.exits.push_back(ExitInfo {
+            generation,
+            pid: process.number().unwrap_or(0),
+            at: exit.at,
+            lived: exit.at.saturating_sub(process.started),
+            code,
+            signal: by.map(words::signal),
+            core: matches!(exit.status, Status::Signal { core_dumped: true, .. }),
+            asked: false,
+            lines: process.output.last_lines(),
+        });
+        if entry.exits.len() > EXITS {
+            entry.exits.pop_front();
+        }
+        if let (Some(worker), Some(primary)) = (process.worker, primary) {
+            primary.ended(worker, ExitStatus::from(exit.status));
+        }
+    }
+    registry.link.forget(process::names(place).to_vec());
+    let exit = tine_rules::Exit { code, signal: by };
+    core.machine.handle(
+        registry.clock.now(),
+        Event::Exited {
+            slot,
+            generation,
+            exit,
+        },
+    );
+}
+
+/// The slot and generation of a worker.
+fn place_of(core: &Core, worker: WorkerId) -> Option<(u32, u64)> {
+    core.slots.iter().find_map(|(slot, entry)| {
+        let found = entry.processes.iter();
+        let mut found = found.filter(|(_, process)| process.worker == Some(worker));
+        found.next().map(|(generation, _)| (*slot, *generation))
+    })
+}
+
+fn heard_cluster(core: &mut Core, registry: &Registry, event: ClusterEvent) {
+    let now = registry.clock.now();
+    match event {
+        ClusterEvent::Online(worker) => {
+            if let Some((slot, generation)) = place_of(core, worker) {
+                core.machine.handle(now, Event::Online { slot, generation });
+            }
+        }
+        ClusterEvent::Listening(worker, address) => {
+            let Some((slot, generation)) = place_of(core, worker) else {
+                return;
+            };
+            let address = address.to_string();
+            let process = core.who_was(slot, generation);
+            if let Some(entry) = core.slots.get_mut(&slot)
+                && !entry.listening.contains(&address)
+                && entry.listening.len() < 16
+            {
+                entry.listening.push(address.clone());
+                registry.publish(What::Listening { process, address });
+            }
+            core.machine.handle(now, Event::Listening { slot, generation });
+        }
+        ClusterEvent::Message { worker, message } => {
+            let Some((slot, generation)) = place_of(core, worker) else {
+                return;
+            };
+            if message.read::<String>().is_ok_and(|word| word == "ready") {
+                core.machine.handle(now, Event::ReadySaid { slot, generation });
+            }
+        }
+        ClusterEvent::Disconnect { worker, error } => {
+            let Some((slot, generation)) = place_of(core, worker) else {
+                return;
+            };
+            if let Some(error) = error {
+                let who = core.who_was(slot, generation);
+                log(format_args!("the channel of {} {}: {error}", who.name, who.id));
+            }
+            core.machine.handle(now, Event::ChannelClosed { slot, generation });
+        }
+        ClusterEvent::ListenFailed {
+            worker,
+            address,
+            error,
+        } => {
+            if let Some((slot, generation)) = place_of(core, worker) {
+                let who = core.who_was(slot, generation);
+                log(format_args!("{} {} cannot listen on {address}: {error}", who.name, who.id));
+            }
+        }
+        ClusterEvent::AcceptFailed { address, error } => {
+            log(format_args!("accepting on {address} for {}: {error}", core.spec.name));
+        }
+        // An exit has come from the keeper before; changes are looked for after each round.
+        _ => {}
+    }
+}
+
+fn act(
+    core: &mut Core,
+    registry: &Registry,
+    primary: &mut Option<Primary>,
+    action: Action,
+    worked: &mut Worked,
+) {
+    match action {
+        Action::Spawn { slot, generation } => spawn(core, registry, primary, slot, generation),
+        Action::Disconnect { slot, generation } => {
+            if let (Some(worker), Some(primary)) = (worker(core, slot, generation), primary) {
+                primary.disconnect(worker);
+            }
+        }
+        Action::Signal {
+            slot,
+            generation,
+            signal,
+        } => signal_tree(core, slot, generation, signal),
+        Action::Message { slot, generation } => {
+            if let (Some(worker), Some(primary)) = (worker(core, slot, generation), primary)
+                && let Ok(shutdown) = Body::from_json("\"shutdown\"")
+                && let Err(error) = primary.send(worker, &shutdown)
+            {
+                log(format_args!("asking {} to shut down: {error}", core.spec.name));
+            }
+        }
+        Action::KillTree { slot, generation } => kill_tree(core, slot, generation),
+        Action::ReleaseListeners { slot } => {
+            if let Some(primary) = primary {
+                primary.release_seat(Seat(slot));
+            }
+        }
+        Action::LendListeners { slot } => {
+            if let Some(primary) = primary {
+                primary.lend_seat(Seat(slot));
+            }
+        }
+        Action::PruneListeners => {
+            if let Some(primary) = primary {
+                primary.prune();
+            }
+        }
+        Action::Ended {
+            slot,
+            generation,
+            asked,
+            ..
+        } => ended(core, registry, slot, generation, asked),
+        Action::Changed { slot } => core.publish(registry, slot),
+        Action::Removed { slot } => {
+            worked.removed = true;
+            core.state_is_new = true;
+            let process = core.who(slot);
+            if let Some(entry) = core.slots.remove(&slot) {
+                for process in entry.processes.values() {
+                    process.output.close();
+                }
+                let process = tine_control::Who {
+                    id: entry.id,
+                    ..process
+                };
+                registry.publish(What::Removed { process });
+            }
+        }
+        Action::Answer { id, outcomes } => worked.answers.push((id, outcomes)),
+    }
+}
+
+fn spawn(
+    core: &mut Core,
+    registry: &Registry,
+    primary: &mut Option<Primary>,
+    slot: u32,
+    generation: u64,
+) {
+    let place = Place {
+        app: core.id,
+        slot,
+        generation,
+    };
+    match process::order(core, registry, primary, place) {
+        Ok(process) => {
+            if let Some(entry) = core.slots.get_mut(&slot) {
+                entry.refused.clear();
+                entry.processes.insert(generation, process);
+            }
+        }
+        Err(refusal) => {
+            if let Some(entry) = core.slots.get_mut(&slot) {
+                entry.refused = refusal.text;
+            }
+            core.machine.handle(
+                registry.clock.now(),
+                Event::SpawnFailed {
+                    slot,
+                    generation,
+                    retry_helps: refusal.retry_helps,
+                },
+            );
+        }
+    }
+}
+
+fn worker(core: &Core, slot: u32, generation: u64) -> Option<WorkerId> {
+    core.slots.get(&slot)?.processes.get(&generation)?.worker
+}
+
+fn living(core: &Core, slot: u32, generation: u64) -> Option<(Pid, &OwnedFd)> {
+    let process = core.slots.get(&slot)?.processes.get(&generation)?;
+    Some((process.pid?, process.pidfd.as_ref()?))
+}
+
+/// The deepest first, as PM2 does it; only the process itself when its tree is to be left alone.
+fn signal_tree(core: &Core, slot: u32, generation: u64, number: i32) {
+    let Some((leader, pidfd)) = living(core, slot, generation) else {
+        return;
+    };
+    // The children of a cluster worker are its own to end, when it has been told to.
+    if core.spec.treekill && core.spec.exec_mode != ExecMode::Cluster {
+        for pid in descendants(leader) {
+            let _ = signal(pid, number);
+        }
+    }
+    // It may have ended a moment ago.
+    let _ = signal_pidfd(pidfd.as_fd(), number);
+}
+
+fn kill_tree(core: &Core, slot: u32, generation: u64) {
+    if let Some((leader, pidfd)) = living(core, slot, generation) {
+        if core.spec.treekill {
+            for pid in descendants(leader) {
+                let _ = signal(pid, KILL);
+            }
+        }
+        let _ = signal_pidfd(pidfd.as_fd(), KILL);
+        return;
+    }
+    // After its exit: for what it left behind.
+    let exits = core.slots.get(&slot).map(|entry| entry.exits.iter().rev());
+    let mut of_this = exits
+        .into_iter()
+        .flatten()
+        .filter(|exit| exit.generation == generation);
+    let leader = of_this.next().and_then(|exit| i32::try_from(exit.pid).ok());
+    if let Some(leader) = leader.and_then(Pid::from_raw)
+        && core.spec.treekill
+    {
+        kill_orphans(leader);
+    }
+}
+
+/// Ends what a process left behind. It has been reaped, so its number may be another's by now: only
+/// children that the keeper has adopted are looked at, and of them those in the session that the
+/// process led.
+fn kill_orphans(leader: Pid) {
+    let Some(keeper) = rustix::process::getppid() else {
+        return;
+    };
+    for child in children(keeper).unwrap_or_default() {
+        if child != leader && rustix::process::getsid(Some(child)) == Ok(leader) {
+            for pid in descendants(child) {
+                let _ = signal(pid, KILL);
+            }
+            let _ = signal(child, KILL);
+        }
+    }
+}
+
+fn ended(core: &mut Core, registry: &Registry, slot: u32, generation: u64, asked: bool) {
+    let process = core.who_was(slot, generation);
+    let Some(entry) = core.slots.get_mut(&slot) else {
+        return;
+    };
+    entry.processes.remove(&generation);
+    if entry.processes.is_empty() {
+        entry.listening.clear();
+    }
+    let exits = entry.exits.iter_mut().rev();
+    let mut of_this = exits.filter(|exit| exit.generation == generation);
+    if let Some(exit) = of_this.next() {
+        exit.asked = asked;
+        let exit = exit.clone();
+        registry.publish(What::Exited { process, exit });
+    }
+}

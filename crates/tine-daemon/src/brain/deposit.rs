@@ -1,0 +1,200 @@
+//! What does the keeper hold of an app, so that the next brain knows it?
+//!
+//! Two states for each app, its specification and how it stands, each written again when it has
+//! changed; and of its cluster one more, with the descriptors that it names.
+
+use super::app::{AppId, Core};
+use super::clock::{log, since_boot};
+use super::link::Link;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::os::fd::BorrowedFd;
+use tine_cluster::primary::Primary;
+use tine_control::{AppSpec, ExitInfo};
+use tine_rules::managed::Snapshot;
+
+/// The form of what is written. A reader refuses a higher number.
+pub(super) const FORM: u32 = 1;
+
+/// What the keeper holds of one app.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// The cluster's revision.
+    revision: Option<u64>,
+    /// The cluster's descriptors.
+    pub(super) names: BTreeSet<String>,
+}
+
+/// An app's specification, as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WrittenSpec {
+    pub(super) form: u32,
+    pub(super) spec: AppSpec,
+}
+
+/// How an app stands, as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WrittenState {
+    pub(super) form: u32,
+    /// When it was written: milliseconds since the machine was started.
+    pub(super) at: u64,
+    pub(super) machine: Snapshot,
+    pub(super) slots: Vec<WrittenSlot>,
+}
+
+/// One slot.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WrittenSlot {
+    pub(super) number: u32,
+    pub(super) id: u32,
+    pub(super) created: u64,
+    pub(super) exits: Vec<ExitInfo>,
+    pub(super) processes: Vec<WrittenProcess>,
+    #[serde(default)]
+    pub(super) listening: Vec<String>,
+}
+
+/// One generation of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WrittenProcess {
+    pub(super) generation: u64,
+    /// Absent: it was ordered, and nobody has said that it exists.
+    pub(super) pid: Option<i32>,
+    pub(super) started: u64,
+    pub(super) worker: Option<u32>,
+    /// Whether it was to have a channel.
+    pub(super) channel: bool,
+}
+
+/// What is written of the daemon itself.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct WrittenDaemon {
+    pub(super) form: u32,
+    /// When it was started: milliseconds since 1970.
+    pub(super) started: u64,
+    /// The id of the next process.
+    pub(super) next_process: u32,
+    /// The number of the next app.
+    pub(super) next_app: u32,
+}
+
+/// The name of the daemon's own state.
+pub(super) const DAEMON_KEY: &str = "daemon";
+
+/// Gives the keeper what is written of the daemon itself.
+pub(super) fn hold_daemon(link: &Link, written: &WrittenDaemon) {
+    put(link, DAEMON_KEY, written);
+}
+
+/// The names of an app's states.
+pub(super) fn spec_key(app: AppId) -> String {
+    format!("spec.{}", app.0)
+}
+
+pub(super) fn state_key(app: AppId) -> String {
+    format!("state.{}", app.0)
+}
+
+pub(super) fn cluster_key(app: AppId) -> String {
+    format!("cluster.{}", app.0)
+}
+
+/// What all names of its cluster's descriptors begin with.
+pub(super) fn cluster_prefix(app: AppId) -> String {
+    format!("cluster.{}.", app.0)
+}
+
+/// Gives the keeper what it does not hold yet.
+pub(super) fn hold(link: &Link, core: &mut Core, primary: Option<&Primary>, held: &mut Held) {
+    if std::mem::take(&mut core.spec_is_new) {
+        let written = WrittenSpec {
+            form: FORM,
+            spec: core.full_spec(),
+        };
+        put(link, &spec_key(core.id), &written);
+    }
+    if let Some(primary) = primary
+        && held.revision != Some(primary.revision())
+    {
+        hold_cluster(link, core.id, primary, held);
+    }
+    if std::mem::take(&mut core.state_is_new) {
+        put(link, &state_key(core.id), &written(core));
+    }
+}
+
+fn put(link: &Link, key: &str, written: &impl Serialize) {
+    match serde_json::to_vec(written) {
+        Ok(bytes) => link.put_state(key, &bytes),
+        Err(error) => log(format_args!("writing down {key}: {error}")),
+    }
+}
+
+fn hold_cluster(link: &Link, app: AppId, primary: &Primary, held: &mut Held) {
+    held.revision = Some(primary.revision());
+    let facts = match primary.facts() {
+        Ok(facts) => facts,
+        Err(error) => return log(format_args!("writing down a cluster: {error}")),
+    };
+    let prefix = cluster_prefix(app);
+    let name = |name: &str| format!("{prefix}{name}");
+    let mut names = Vec::new();
+    let mut new: Vec<BorrowedFd<'_>> = Vec::new();
+    let mut all = BTreeSet::new();
+    for (own, fd) in &facts.descriptors {
+        if !held.names.contains(own) {
+            names.push(name(own));
+            new.push(*fd);
+        }
+        all.insert(own.clone());
+    }
+    if !new.is_empty() {
+        link.put(names, &new);
+    }
+    link.put_state(&cluster_key(app), facts.json.as_bytes());
+    let gone: Vec<String> = held.names.difference(&all).map(|own| name(own)).collect();
+    if !gone.is_empty() {
+        link.forget(gone);
+    }
+    held.names = all;
+}
+
+/// The keeper lets go of an app that is no more.
+pub(super) fn forget(link: &Link, core: &Core, held: &mut Held) {
+    for key in [spec_key(core.id), state_key(core.id), cluster_key(core.id)] {
+        link.forget_state(key);
+    }
+    let prefix = cluster_prefix(core.id);
+    let names = std::mem::take(&mut held.names);
+    let names: Vec<String> = names.iter().map(|own| format!("{prefix}{own}")).collect();
+    if !names.is_empty() {
+        link.forget(names);
+    }
+}
+
+fn written(core: &Core) -> WrittenState {
+    let slots = core.slots.iter().map(|(number, slot)| WrittenSlot {
+        number: *number,
+        id: slot.id,
+        created: slot.created,
+        exits: slot.exits.iter().cloned().collect(),
+        processes: slot
+            .processes
+            .iter()
+            .map(|(generation, process)| WrittenProcess {
+                generation: *generation,
+                pid: process.pid.map(|pid| pid.as_raw_nonzero().get()),
+                started: process.started,
+                worker: process.worker.map(|worker| worker.0),
+                channel: process.channel,
+            })
+            .collect(),
+        listening: slot.listening.clone(),
+    });
+    WrittenState {
+        form: FORM,
+        at: since_boot(),
+        machine: core.machine.snapshot(core.clock.now()),
+        slots: slots.collect(),
+    }
+}

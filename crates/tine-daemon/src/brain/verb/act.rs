@@ -1,0 +1,257 @@
+//! stop, restart, reload, delete, reset, sendSignal, kill: what is done to processes that are there.
+
+use super::super::app::{App, Change, Outcomes};
+use super::super::registry::{Registry, Watcher};
+use super::super::target::{self, Meant};
+use super::super::words;
+use std::rc::Rc;
+use tine_control::reply::{Acted, Done};
+use tine_control::request::{Delete, Reload, Reset, Restart, Signal, Stop};
+use tine_control::server::Responder;
+use tine_control::{Changes, ErrorCode, Failure, Note, Variables};
+use tine_rules::managed::{Ask, Until};
+
+/// What is asked of each app that is meant.
+type Asks = Vec<(Rc<App>, Vec<u32>, Ask)>;
+
+pub(super) async fn stop(
+    registry: &Rc<Registry>,
+    stop: Stop,
+    watcher: &Watcher,
+) -> Result<Acted, Failure> {
+    let meant = target::some(registry, &stop.target)?;
+    let asks = each(meant, |slots| Ask::Stop { slots });
+    Ok(carry_out(registry, asks, stop.wait, watcher).await)
+}
+
+pub(super) async fn restart(
+    registry: &Rc<Registry>,
+    restart: Restart,
+    watcher: &Watcher,
+) -> Result<Acted, Failure> {
+    let meant = target::some(registry, &restart.target)?;
+    change(
+        registry,
+        &meant,
+        &restart.changes,
+        restart.inherited_env.as_ref(),
+    )?;
+    let parallel = restart.parallel;
+    let asks = meant.into_iter().map(|Meant { app, slots }| {
+        // A program that has a word for being up is waited for until it says it; one that has
+        // none ran before, and is only seen to run again.
+        let until = if app.core.borrow().has_a_word() {
+            Until::Up
+        } else {
+            Until::Online
+        };
+        let ask = Ask::Restart {
+            slots: slots.clone(),
+            parallel,
+            until,
+        };
+        (app, slots, ask)
+    });
+    Ok(carry_out(registry, asks.collect(), restart.wait, watcher).await)
+}
+
+pub(super) async fn reload(
+    registry: &Rc<Registry>,
+    reload: Reload,
+    watcher: &Watcher,
+) -> Result<Acted, Failure> {
+    let meant = target::some(registry, &reload.target)?;
+    if !reload.force {
+        for Meant { app, .. } in &meant {
+            let core = app.core.borrow();
+            if core.reloads() {
+                let text = format!("a reload of {} is under way", core.spec.name);
+                let failure = Failure::new(ErrorCode::Busy, text);
+                return Err(failure.hint("wait for it, or use --force"));
+            }
+        }
+    }
+    change(
+        registry,
+        &meant,
+        &reload.changes,
+        reload.inherited_env.as_ref(),
+    )?;
+    let (parallel, force) = (reload.parallel, reload.force);
+    let asks = each(meant, |slots| Ask::Reload {
+        slots,
+        parallel,
+        force,
+    });
+    Ok(carry_out(registry, asks, reload.wait, watcher).await)
+}
+
+pub(super) async fn delete(
+    registry: &Rc<Registry>,
+    delete: Delete,
+    watcher: &Watcher,
+) -> Result<Acted, Failure> {
+    let meant = target::some(registry, &delete.target)?;
+    let asks = each(meant, |slots| Ask::Remove { slots });
+    Ok(carry_out(registry, asks, delete.wait, watcher).await)
+}
+
+pub(super) async fn reset(registry: &Rc<Registry>, reset: Reset) -> Result<Acted, Failure> {
+    let meant = target::some(registry, &reset.target)?;
+    let waiting: Vec<_> = meant
+        .iter()
+        .map(|Meant { app, slots }| {
+            let slots = slots.clone();
+            app.ask(Ask::Reset { slots })
+        })
+        .collect();
+    for answer in waiting {
+        let _ = answer.await;
+    }
+    registry.link.settled().await;
+    Ok(Acted {
+        done: true,
+        processes: show(&meant),
+        ..Acted::default()
+    })
+}
+
+pub(super) fn signal(registry: &Rc<Registry>, signal: &Signal) -> Result<Acted, Failure> {
+    let Some(number) = tine_sys::reap::signal_from_name(&signal.signal) else {
+        let text = format!("{:?} is not the name or number of a signal", signal.signal);
+        return Err(Failure::new(ErrorCode::Invalid, text).hint("use a name such as SIGUSR2"));
+    };
+    let meant = target::some(registry, &signal.target)?;
+    let mut acted = Acted {
+        done: true,
+        ..Acted::default()
+    };
+    for Meant { app, slots } in &meant {
+        let core = app.core.borrow();
+        for slot in slots {
+            if let Err(text) = core.signal_one(*slot, number) {
+                acted.failed.push(words::failed(&core, *slot, text));
+            }
+        }
+    }
+    acted.processes = show(&meant);
+    Ok(acted)
+}
+
+/// Stops everything, answers, and lets the daemon end.
+pub(super) async fn kill(registry: &Rc<Registry>, reply: Responder) {
+    let deleted = end_all(registry);
+    deleted.await;
+    reply.finish(Ok(Done {}));
+    registry.ending.end();
+}
+
+/// Stops all processes and forgets them, for the end of the daemon.
+pub(in super::super) async fn end_all(registry: &Rc<Registry>) {
+    registry.set_ending();
+    registry.publish(tine_control::What::Daemon {
+        stage: tine_control::event::DaemonStage::Ending,
+    });
+    let answers: Vec<_> = registry
+        .apps()
+        .into_iter()
+        .map(|app| {
+            let slots = app.core.borrow().slots.keys().copied().collect();
+            app.ask(Ask::Remove { slots })
+        })
+        .collect();
+    for answer in answers {
+        let _ = answer.await;
+    }
+    registry.link.finish();
+    registry.link.settled().await;
+}
+
+/// Changes the apps that are meant; all of them, or none.
+fn change(
+    registry: &Rc<Registry>,
+    meant: &[Meant],
+    changes: &Changes,
+    shell: Option<&Variables>,
+) -> Result<(), Failure> {
+    if changes.is_empty() && shell.is_none() {
+        return Ok(());
+    }
+    let mut new = Vec::new();
+    for Meant { app, .. } in meant {
+        let core = app.core.borrow();
+        let changed = core.full_spec().changed(changes);
+        let mut spec = changed.map_err(|problems| Failure::invalid(&core.spec.name, problems))?;
+        if let Some(shell) = shell {
+            spec.inherit(&shell.0);
+        }
+        if spec.name != core.spec.name && registry.named(&spec.name).is_some() {
+            let text = format!("an app called {:?} is there already", spec.name);
+            return Err(Failure::new(ErrorCode::AlreadyThere, text));
+        }
+        new.push((app.clone(), spec));
+    }
+    for (app, spec) in new {
+        app.change(registry, Change::Spec(Box::new(spec)));
+    }
+    Ok(())
+}
+
+fn each(meant: Vec<Meant>, ask: impl Fn(Vec<u32>) -> Ask) -> Asks {
+    let meant = meant.into_iter();
+    meant
+        .map(|Meant { app, slots }| (app, slots.clone(), ask(slots)))
+        .collect()
+}
+
+/// Asks, and waits if that is wanted.
+pub(super) async fn carry_out(
+    registry: &Rc<Registry>,
+    asks: Asks,
+    wait: bool,
+    watcher: &Watcher,
+) -> Acted {
+    let mut acted = Acted {
+        done: wait,
+        ..Acted::default()
+    };
+    let mut waiting = Vec::new();
+    let mut meant = Vec::new();
+    for (app, slots, ask) in asks {
+        watcher.follow(app.id);
+        // As it was: a removed one has no state any more.
+        let before = words::show(&app.core.borrow(), &slots);
+        let answer = app.ask(ask);
+        meant.push(Meant {
+            app: app.clone(),
+            slots,
+        });
+        waiting.push((app, answer, before));
+    }
+    if !wait {
+        registry.link.settled().await;
+        acted.processes = show(&meant);
+        return acted;
+    }
+    let of = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+    for (done, (app, answer, before)) in (1..).zip(waiting) {
+        let outcomes: Outcomes = answer.await.unwrap_or_default();
+        words::outcomes(&app.core.borrow(), &outcomes, &before, &mut acted);
+        if of > 1 {
+            watcher.say(Note::Progress { done, of });
+        }
+    }
+    registry.link.settled().await;
+    acted.processes.sort_by_key(|process| process.id);
+    acted
+}
+
+/// The processes as they are now.
+pub(super) fn show(meant: &[Meant]) -> Vec<tine_control::ProcessInfo> {
+    let mut all: Vec<_> = meant
+        .iter()
+        .flat_map(|Meant { app, slots }| words::show(&app.core.borrow(), slots))
+        .collect();
+    all.sort_by_key(|process| process.id);
+    all
+}

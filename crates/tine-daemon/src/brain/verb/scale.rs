@@ -1,0 +1,70 @@
+//! scale: how many processes is an app to have?
+
+use super::super::app::Change;
+use super::super::registry::{Registry, Watcher};
+use super::super::target;
+use super::act::carry_out;
+use std::rc::Rc;
+use tine_control::reply::Acted;
+use tine_control::request::{Scale, ScaleTo};
+use tine_control::{ErrorCode, Failure, Limits};
+use tine_rules::managed::Ask;
+
+pub(super) async fn scale(
+    registry: &Rc<Registry>,
+    scale: Scale,
+    watcher: &Watcher,
+) -> Result<Acted, Failure> {
+    let meant = target::some(registry, &scale.target)?;
+    let [meant] = &meant[..] else {
+        let text = "more than one app is meant";
+        return Err(Failure::new(ErrorCode::Invalid, text).hint("scale one app at a time"));
+    };
+    let app = meant.app.clone();
+    let (name, there): (String, Vec<u32>) = {
+        let core = app.core.borrow();
+        (core.spec.name.clone(), core.slots.keys().copied().collect())
+    };
+    let now = u32::try_from(there.len()).unwrap_or(u32::MAX);
+    let wanted = match scale.to {
+        ScaleTo::Exactly(count) => count,
+        ScaleTo::More(more) => now.saturating_add(more),
+        ScaleTo::Fewer(fewer) => now.saturating_sub(fewer),
+        ScaleTo::Cores => u32::try_from(crate::usable_cores()).unwrap_or(u32::MAX),
+    };
+    if usize::try_from(wanted).unwrap_or(usize::MAX) > Limits::INSTANCES {
+        let text = format!("{wanted} processes of {name} are too many");
+        let hint = format!("at most {} are possible", Limits::INSTANCES);
+        return Err(Failure::new(ErrorCode::Invalid, text).hint(hint));
+    }
+    if wanted == now {
+        watcher.follow(app.id);
+        let mut acted = Acted {
+            done: true,
+            processes: super::super::words::show(&app.core.borrow(), &there),
+            ..Acted::default()
+        };
+        acted
+            .warnings
+            .push(format!("{name} has {now} already, there is nothing to do"));
+        return Ok(acted);
+    }
+    let (slots, ask) = if wanted > now {
+        let slots = app.new_slots(registry, (wanted - now) as usize);
+        let ask = Ask::Add {
+            slots: slots.clone(),
+            start: true,
+        };
+        (slots, ask)
+    } else {
+        // The highest numbers go: what the first instance does alone goes on being done.
+        let slots: Vec<u32> = there[wanted as usize..].to_vec();
+        let ask = Ask::Remove {
+            slots: slots.clone(),
+        };
+        (slots, ask)
+    };
+    app.change(registry, Change::Instances(wanted));
+    let asks = vec![(app.clone(), slots, ask)];
+    Ok(carry_out(registry, asks, scale.wait, watcher).await)
+}

@@ -1,0 +1,248 @@
+//! How is a process shown, and what became of an ask, in words?
+
+use super::app::{Core, Outcomes};
+use super::process::Process;
+use std::path::Path;
+use tine_control::reply::{Acted, Failed};
+use tine_control::{ProcessFiles, ProcessInfo, ProcessStatus};
+use tine_rules::Exit;
+use tine_rules::managed::{Failure, Outcome, Reason, SlotView, Status};
+
+pub(super) fn status(status: Status) -> ProcessStatus {
+    match status {
+        Status::Launching => ProcessStatus::Launching,
+        Status::Online => ProcessStatus::Online,
+        Status::Stopping => ProcessStatus::Stopping,
+        Status::Stopped => ProcessStatus::Stopped,
+        Status::Errored => ProcessStatus::Errored,
+        Status::WaitingRestart => ProcessStatus::WaitingRestart,
+    }
+}
+
+/// Why a slot is as it is; may be empty.
+pub(super) fn reason(core: &Core, slot: u32, view: &SlotView) -> String {
+    let shown = matches!(
+        view.status,
+        Status::Errored | Status::WaitingRestart | Status::Launching | Status::Stopping
+    );
+    match view.reason {
+        None => String::new(),
+        Some(Reason::Exited { exit, .. }) if shown => format!("it ended with {}", how(exit)),
+        Some(Reason::Exited { .. }) => String::new(),
+        Some(Reason::TooManyShortEnds { ends, exit, .. }) => {
+            format!("it ended {ends} times too early, the last time with {}", how(exit))
+        }
+        Some(Reason::SpawnFailed { .. }) => {
+            let refused = core.slots.get(&slot).map(|entry| entry.refused.as_str());
+            format!("it cannot be started: {}", refused.unwrap_or_default())
+        }
+        Some(Reason::NotReadyInTime { limit, .. }) => not_ready(core, limit),
+        Some(Reason::Unkillable { .. }) => "it was given SIGKILL and lives on".to_owned(),
+    }
+}
+
+fn not_ready(core: &Core, limit: std::time::Duration) -> String {
+    let word = if core.spec.wait_ready {
+        "has not sent the message `ready`"
+    } else {
+        "does not listen"
+    };
+    format!("it {word} {} ms after its start", limit.as_millis())
+}
+
+/// The name of a signal.
+pub(super) fn signal(number: i32) -> String {
+    tine_sys::reap::signal_name(number).map_or_else(|| format!("signal {number}"), ToOwned::to_owned)
+}
+
+/// How a process ended.
+pub(super) fn how(exit: Exit) -> String {
+    match (exit.code, exit.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(number)) => signal(number),
+        (None, None) => "nobody knows what".to_owned(),
+    }
+}
+
+/// The entries of some slots, without what only the kernel knows.
+pub(super) fn show(core: &Core, slots: &[u32]) -> Vec<ProcessInfo> {
+    let all = slots.iter().filter_map(|slot| entry(core, *slot));
+    all.collect()
+}
+
+fn entry(core: &Core, slot: u32) -> Option<ProcessInfo> {
+    let entry = core.slots.get(&slot)?;
+    let view = core.machine.view(slot);
+    let generation = view.as_ref().map_or(0, |view| view.generation);
+    let process = entry.processes.get(&generation);
+    let pid = process.and_then(Process::number);
+    let clock = super::clock::wall();
+    let now = core.clock.now();
+    Some(ProcessInfo {
+        id: entry.id,
+        name: core.spec.name.clone(),
+        namespace: core.spec.namespace.clone(),
+        slot,
+        generation,
+        status: view
+            .as_ref()
+            .map_or(ProcessStatus::Stopped, |view| status(view.status)),
+        pid,
+        exec_mode: core.spec.exec_mode,
+        started: process.filter(|_| pid.is_some()).map(|process| process.started),
+        created: entry.created,
+        restarts: view.as_ref().map_or(0, |view| view.restarts),
+        unstable_restarts: view.as_ref().map_or(0, |view| view.unstable_restarts),
+        next_start: view
+            .as_ref()
+            .and_then(|view| view.next_start)
+            .map(|at| clock.saturating_add(at.0.saturating_sub(now.0))),
+        cpu: None,
+        memory: None,
+        listening: entry.listening.clone(),
+        user: core.spec.uid.clone().unwrap_or_else(|| core.user.to_string()),
+        version: process.and_then(|process| process.version.clone()),
+        interpreter_version: None,
+        reason: view
+            .as_ref()
+            .map_or(String::new(), |view| reason(core, slot, view)),
+        exits: entry.exits.iter().cloned().collect(),
+        files: Some(files(core, slot)),
+    })
+}
+
+fn files(core: &Core, slot: u32) -> ProcessFiles {
+    let id = core.slots.get(&slot).map_or(0, |entry| entry.id);
+    let paths = core.paths(id);
+    ProcessFiles {
+        out: paths.out,
+        error: paths.error,
+        log: paths.combined,
+        pid: core.pid_file(slot),
+    }
+}
+
+/// One that did not do well.
+pub(super) fn failed(core: &Core, slot: u32, text: impl Into<String>) -> Failed {
+    Failed {
+        process: core.who(slot),
+        text: text.into(),
+        hint: String::new(),
+        exit: None,
+        survivors: Vec::new(),
+    }
+}
+
+/// Adds what became of an ask to an answer. `before` are the entries as they were: of what was
+/// removed nothing else is left.
+pub(super) fn outcomes(
+    core: &Core,
+    outcomes: &Outcomes,
+    before: &[ProcessInfo],
+    acted: &mut Acted,
+) {
+    for (slot, outcome) in outcomes {
+        let now = entry(core, *slot).or_else(|| {
+            let removed = before.iter().find(|entry| entry.slot == *slot);
+            removed.cloned().map(|entry| ProcessInfo {
+                status: ProcessStatus::Stopped,
+                pid: None,
+                started: None,
+                ..entry
+            })
+        });
+        acted.processes.extend(now);
+        let failure = match outcome {
+            Outcome::Up { .. }
+            | Outcome::Online { .. }
+            | Outcome::Finished { .. }
+            | Outcome::Stopped
+            | Outcome::Removed
+            | Outcome::Added
+            | Outcome::Reset => continue,
+            Outcome::Failed(failure) => unhappy(core, *slot, *failure),
+            Outcome::NotReloaded => failed(
+                core,
+                *slot,
+                "it was left as it is, because the reload failed before it",
+            ),
+            Outcome::Superseded => failed(core, *slot, "something else was asked of it since"),
+            Outcome::ReloadUnderWay => failed(core, *slot, "another reload is under way"),
+            Outcome::NoSuchSlot => failed(core, *slot, "it is not there any more"),
+            Outcome::AlreadyThere => failed(core, *slot, "it is there already"),
+        };
+        acted.failed.push(failure);
+    }
+}
+
+fn unhappy(core: &Core, slot: u32, failure: Failure) -> Failed {
+    let exit = |generation: u64| {
+        let entry = core.slots.get(&slot)?;
+        let mut latest = entry.exits.iter().rev();
+        latest.find(|exit| exit.generation == generation).cloned()
+    };
+    match failure {
+        Failure::Exited {
+            generation,
+            exit: end,
+            lived,
+        } => Failed {
+            process: core.who_was(slot, generation),
+            exit: exit(generation),
+            hint: format!("tine logs {}", core.spec.name),
+            ..failed(
+                core,
+                slot,
+                format!("it ended {} ms after its start with {}", lived.as_millis(), how(end)),
+            )
+        },
+        Failure::SpawnFailed { generation } => {
+            let refused = core.slots.get(&slot).map(|entry| entry.refused.clone());
+            Failed {
+                process: core.who_was(slot, generation),
+                ..failed(core, slot, refused.unwrap_or_default())
+            }
+        }
+        Failure::NotReadyInTime { generation, limit } => Failed {
+            process: core.who_was(slot, generation),
+            hint: "it was left running; listen_timeout says how long is waited".to_owned(),
+            ..failed(core, slot, not_ready(core, limit))
+        },
+        Failure::Unkillable { generation } => {
+            let pid = exit(generation).map(|exit| exit.pid);
+            Failed {
+                process: core.who_was(slot, generation),
+                hint: "a process that waits for a broken disk or network cannot be ended"
+                    .to_owned(),
+                survivors: pid.map(|pid| pid.to_string()).into_iter().collect(),
+                ..failed(core, slot, "it was given SIGKILL and lives on")
+            }
+        }
+    }
+}
+
+/// A name as a part of a file name.
+pub(super) fn file_name(name: &str) -> String {
+    name.chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() || letter == '.' || letter == '-' || letter == '_' {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect()
+}
+
+/// The version of the program that a script belongs to: that of the nearest `package.json` above it.
+pub(super) fn version_of(script: &Path) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Package {
+        version: Option<String>,
+    }
+    let text = script
+        .ancestors()
+        .skip(1)
+        .find_map(|folder| std::fs::read(folder.join("package.json")).ok())?;
+    serde_json::from_slice::<Package>(&text).ok()?.version
+}
