@@ -53,6 +53,14 @@ impl Around {
             _ => cwd,
         };
         let tine = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tine"));
+        // What the kernel calls a program that was replaced while it runs.
+        let tine = match tine
+            .to_str()
+            .and_then(|path| path.strip_suffix(" (deleted)"))
+        {
+            Some(path) => PathBuf::from(path),
+            None => tine,
+        };
         Ok(Around {
             cwd,
             env,

@@ -16,14 +16,12 @@ use tine_control::{AppSpec, Changes, ExecMode};
 /// there is no one name to make a path of.
 pub fn changes(options: &Options, around: &Around) -> Result<Changes, Problems> {
     let mut found = Found::default();
-    let mut app = AppSpec::default();
-    app.cwd = match &options.cwd {
+    let cwd = match &options.cwd {
         Some(cwd) => around.absolute(cwd, &around.cwd),
         None => around.cwd.clone(),
     };
-    if let Some(name) = &options.name {
-        app.name.clone_from(name);
-    }
+    let name = options.name.clone().unwrap_or_default();
+    let mut app = AppSpec::new(name, "", cwd);
     fill(&mut app, options, around);
     if options.log_file == Some(LogFile::Default) && options.name.is_none() {
         found.add(

@@ -3,14 +3,17 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{PidfdFlags, pidfd_open};
 use std::ffi::{CString, NulError, OsStr};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tine_sys::Pid;
 use tine_sys::reap::{ExitStatus, wait_pidfd};
 use tine_sys::spawn::{Child, Spawn, spawn};
+use tine_sys::tree::{members, signal_pidfd};
 
 /// The signal that cannot be ignored.
 const SIGKILL: i32 = 9;
@@ -57,24 +60,66 @@ impl From<rustix::io::Errno> for NoAnswer {
     }
 }
 
-/// A child, ended with all that it started when this goes out of scope.
-struct Owned(Child);
+/// A child, ended with all that it started when this goes out of scope. It is not reaped before, so
+/// that its number means nobody else.
+struct Owned {
+    child: Child,
+    is_reaped: bool,
+}
+
+impl Owned {
+    fn has_ended(&self, within: Duration) -> Result<bool, NoAnswer> {
+        ended(&self.child.pidfd, within)
+    }
+
+    /// Kills what is left of its session, and reaps it.
+    fn end(&mut self) -> io::Result<Option<ExitStatus>> {
+        // Each pass may miss what is born during it; a child that forks for ever ends with it.
+        for _ in 0..100 {
+            let _ = signal_pidfd(self.child.pidfd.as_fd(), SIGKILL);
+            let held: Vec<(Pid, OwnedFd)> = members(self.child.pid)
+                .into_iter()
+                .filter(|member| *member != self.child.pid)
+                .filter_map(|member| {
+                    let fd = pidfd_open(member, PidfdFlags::empty()).ok()?;
+                    Some((member, fd))
+                })
+                .collect();
+            if held.is_empty() {
+                break;
+            }
+            // Whoever is a member still, now that it is held, is the one that was meant.
+            let still = members(self.child.pid);
+            for (member, fd) in &held {
+                if still.contains(member) {
+                    let _ = signal_pidfd(fd.as_fd(), SIGKILL);
+                }
+            }
+            for (_, fd) in &held {
+                let _ = ended(fd, Duration::from_millis(100));
+            }
+        }
+        let _ = self.has_ended(Duration::from_secs(1));
+        self.is_reaped = true;
+        wait_pidfd(self.child.pidfd.as_fd())
+    }
+}
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // Until it is reaped, its number is its own, and so are its session's members.
-        for _ in 0..100 {
-            let members = tine_sys::tree::members(self.0.pid);
-            if members.is_empty() {
-                break;
-            }
-            for member in members {
-                let _ = tine_sys::tree::signal(member, SIGKILL);
-            }
-            let _ = wait_readable(self.0.pidfd.as_fd(), Duration::from_millis(20));
+        if !self.is_reaped {
+            let _ = self.end();
         }
-        let _ = wait_readable(self.0.pidfd.as_fd(), Duration::from_secs(1));
-        let _ = wait_pidfd(self.0.pidfd.as_fd());
+    }
+}
+
+/// Whether the process behind a pidfd ends within a time.
+fn ended(pidfd: &OwnedFd, within: Duration) -> Result<bool, NoAnswer> {
+    let mut ready = [PollFd::new(pidfd, PollFlags::IN)];
+    match poll(&mut ready, Some(&timespec(within))) {
+        Ok(count) => Ok(count > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -83,7 +128,10 @@ impl Drop for Owned {
 pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
     let deadline = Instant::now() + order.time;
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-    let child = Owned(start(order, &write)?);
+    let mut child = Owned {
+        child: start(order, &write)?,
+        is_reaped: false,
+    };
     drop(write);
     let mut bytes = Vec::new();
     loop {
@@ -92,7 +140,7 @@ pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
             .ok_or(NoAnswer::TooSlow)?;
         let mut ready = [
             PollFd::new(&read, PollFlags::IN),
-            PollFd::new(&child.0.pidfd, PollFlags::IN),
+            PollFd::new(&child.child.pidfd, PollFlags::IN),
         ];
         match poll(&mut ready, Some(&timespec(left))) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -113,15 +161,16 @@ pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
             break;
         }
     }
-    let exit = loop {
-        if let Some(exit) = wait_pidfd(child.0.pidfd.as_fd())? {
-            break exit;
-        }
+    loop {
         let left = deadline
             .checked_duration_since(Instant::now())
             .ok_or(NoAnswer::TooSlow)?;
-        wait_readable(child.0.pidfd.as_fd(), left)?;
-    };
+        if child.has_ended(left)? {
+            break;
+        }
+    }
+    // `end` sends a signal that comes too late to change how it ended.
+    let exit = child.end()?.unwrap_or(ExitStatus::Unknown);
     Ok(Answer { bytes, exit })
 }
 
@@ -165,14 +214,6 @@ fn start(order: &Order<'_>, write: &OwnedFd) -> Result<Child, NoAnswer> {
         request.fds.push((talk.as_fd(), 1));
     }
     spawn(&request).map_err(|error| NoAnswer::System(io::Error::other(error)))
-}
-
-fn wait_readable(fd: std::os::fd::BorrowedFd<'_>, time: Duration) -> Result<(), NoAnswer> {
-    let mut ready = [PollFd::new(&fd, PollFlags::IN)];
-    match poll(&mut ready, Some(&timespec(time))) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn timespec(time: Duration) -> Timespec {

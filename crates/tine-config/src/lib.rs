@@ -10,10 +10,10 @@
 //! | [`around`] | what does the caller's shell look like? |
 //! | [`options`] | what was asked for, in plain data? |
 //! | [`resolve`] | which program does a word mean, and how is it run? |
-//! | [`file`] | which apps does a process file ask for? |
-//! | [`changes`] | which fields of apps that are there are to change? |
-//! | [`check`] | is a process file in order? |
-//! | [`difference`] | what would have to happen for the world to match a file? |
+//! | [`mod@file`] | which apps does a process file ask for? |
+//! | [`mod@changes`] | which fields of apps that are there are to change? |
+//! | [`mod@check`] | is a process file in order? |
+//! | [`mod@difference`] | what would have to happen for the world to match a file? |
 //! | [`mod@schema`] | what does an editor need to know of a process file? |
 //! | [`template`] | what does a first process file look like? |
 #![forbid(unsafe_code)]

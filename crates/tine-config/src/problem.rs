@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Whether it can be lived with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -24,24 +24,24 @@ pub struct Problem {
     pub severity: Severity,
     /// The process file, as it was named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
+    pub file: Option<Box<Path>>,
     /// The line in it, from 1. Never a guess: it is missing when it is not certain.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
+    pub line: Option<u32>,
     /// The column in characters, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<u64>,
+    pub column: Option<u32>,
     /// The app, by its name, else by its place such as `apps[2]`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub app: Option<String>,
+    pub app: Option<Box<str>>,
     /// The field as it was written, such as `env.PORT` or `maxRestarts`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// What is wrong, in lower case and without a full stop.
     pub text: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
 }
 
 impl Problem {
@@ -71,14 +71,14 @@ impl Problem {
 
     /// The same with a hint; an empty one is none.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
         self
     }
 
     /// The same, about this field.
     #[must_use]
-    pub fn field(mut self, field: impl Into<String>) -> Self {
+    pub fn field(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
         self
     }
@@ -86,7 +86,7 @@ impl Problem {
     /// The same, about this app unless one is known already.
     #[must_use]
     pub(crate) fn app(mut self, app: &str) -> Self {
-        self.app.get_or_insert_with(|| app.to_owned());
+        self.app.get_or_insert_with(|| app.into());
         self
     }
 
@@ -123,8 +123,8 @@ impl fmt::Display for Problem {
 /// A place in a text: both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) line: u64,
-    pub(crate) column: Option<u64>,
+    pub(crate) line: u32,
+    pub(crate) column: Option<u32>,
 }
 
 /// Where the lines of a text begin.
@@ -156,10 +156,15 @@ impl<'t> Lines<'t> {
         }
         let before = self.text.get(start..end).filter(|it| it.len() <= LONGEST);
         Place {
-            line: line as u64,
-            column: before.map(|before| before.chars().count() as u64 + 1),
+            line: number(line),
+            column: before.map(|before| number(before.chars().count() + 1)),
         }
     }
+}
+
+/// A number of lines or columns; files are not that long.
+pub(crate) fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Why nothing can be done: at least one error, with the warnings that came up beside it.
@@ -243,7 +248,7 @@ mod tests {
                 column: Some(7),
             }));
         let problem = Problem {
-            file: Some("tine.toml".into()),
+            file: Some(Path::new("tine.toml").into()),
             ..problem
         };
         let problems = Problems(vec![problem, Problem::warning("not shown here")]);

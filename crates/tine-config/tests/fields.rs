@@ -125,11 +125,8 @@ fn cases(world: &World) -> Vec<(&'static str, Value, &'static str, Value)> {
             json!("PORT"),
         ),
     ];
-    for (name, field) in [
-        ("exec_interpreter", "interpreter"),
-        ("execInterpreter", "interpreter"),
-    ] {
-        cases.push((name, json!("bun"), field, json!("bun")));
+    for name in ["exec_interpreter", "execInterpreter"] {
+        cases.push((name, json!("bun"), "interpreter", json!("bun")));
     }
     for name in [
         "node_args",

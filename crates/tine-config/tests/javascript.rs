@@ -265,18 +265,26 @@ fn what_goes_wrong_in_a_file_is_told_with_its_place() {
 
 #[test]
 fn the_two_kinds_of_modules_are_told_apart() {
-    let world = with(Runtime::Node18);
-    let said = world
-        .file("a.config.js", "export default {}")
-        .unwrap_err()
-        .to_string();
-    assert!(said.contains("hint: call it `*.config.mjs`"), "{said}");
-    world.put("package.json", "{\"type\": \"module\"}");
-    let said = world
-        .file("b.config.js", "module.exports = {}")
-        .unwrap_err()
-        .to_string();
-    assert!(said.contains("hint: call it `*.config.cjs`"), "{said}");
+    for runtime in Runtime::NODES {
+        let world = with(runtime);
+        let exported = world.file("a.config.js", "export default {}");
+        let said = exported.unwrap_err().to_string();
+        // Newer ones see by themselves that it is a module.
+        let advised = said.contains("hint: call it `*.config.mjs`");
+        assert!(
+            advised || said.contains("it has no `apps`"),
+            "{}: {said}",
+            runtime.name()
+        );
+        world.put("package.json", "{\"type\": \"module\"}");
+        let text = format!("module.exports = [{APP}]");
+        let said = world.file("b.config.js", &text).unwrap_err().to_string();
+        assert!(
+            said.contains("hint: call it `*.config.cjs`"),
+            "{}: {said}",
+            runtime.name()
+        );
+    }
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub enum LaunchError {
     #[error("the daemon does not answer: {error}{}", quoted(said))]
     Silent {
         /// What became of the connection.
-        error: ClientError,
+        error: Box<ClientError>,
         /// The file of its words.
         log: PathBuf,
         /// The last of them.
@@ -413,7 +413,7 @@ fn silent(home: &Home, error: ClientError, since: u64) -> LaunchError {
         | ClientError::NotRunning { .. }
         | ClientError::Closed
         | ClientError::Stream(_)) => LaunchError::Silent {
-            error,
+            error: Box::new(error),
             log: home.log(),
             said: last_words(home, since),
         },

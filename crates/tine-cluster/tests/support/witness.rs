@@ -18,7 +18,7 @@ impl Witness {
     pub(crate) fn glance(&mut self, primary: &Primary) {
         self.glances = self.glances.wrapping_add(1);
         let known = self.last.as_ref().map(|(revision, _)| *revision);
-        if known != Some(primary.revision()) || self.glances % 64 == 0 {
+        if known != Some(primary.revision()) || self.glances.is_multiple_of(64) {
             self.look(primary);
         }
     }

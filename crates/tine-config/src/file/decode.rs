@@ -100,7 +100,7 @@ fn wrong(expected: &str, entry: &Entry, document: &Document) -> Problem {
     };
     let text = format!("expected {expected}, found {}", entry.node.described());
     Problem::error(text)
-        .field(&entry.key)
+        .field(entry.key.as_str())
         .hint(hint)
         .at(document.place_of_value(entry))
 }
@@ -118,7 +118,7 @@ fn twice(entry: &Entry, before: &Entry, document: &Document, found: &mut Found) 
     found.add(
         Problem::error(text)
             .hint("keep one of them")
-            .field(&entry.key)
+            .field(entry.key.as_str())
             .at(document.place_of(entry)),
     );
 }
@@ -169,7 +169,7 @@ fn serving(draft: &mut Draft, entry: &Entry, document: &Document, found: &mut Fo
             if draft.serve.user.is_none() || draft.serve.password.is_none() {
                 found.add(
                     Problem::error("expected an object with `username` and `password`, both texts")
-                        .field(&entry.key)
+                        .field(entry.key.as_str())
                         .at(document.place_of(entry)),
                 );
             }
@@ -178,7 +178,7 @@ fn serving(draft: &mut Draft, entry: &Entry, document: &Document, found: &mut Fo
         "monitor" => found.add(
             Problem::error("scripts of PM2 Plus are not put into pages")
                 .hint("remove it")
-                .field(&entry.key)
+                .field(entry.key.as_str())
                 .at(document.place_of(entry)),
         ),
         key => {
@@ -207,7 +207,7 @@ fn other(entry: &Entry, document: &Document, found: &mut Found) {
         }
         Fate::Needless => Problem::warning(field.reason).hint("it can be removed"),
     };
-    found.add(problem.field(&entry.key).at(place));
+    found.add(problem.field(entry.key.as_str()).at(place));
 }
 
 fn asks_for_nothing(field: &Refused, node: &Node) -> bool {

@@ -2,15 +2,16 @@
 // with the constants FILE and ODD before it; without import statements, so that it does not matter
 // whether the runtime takes it for a module.
 (async () => {
-  // Node gives these to what it gets by -e, and through it to every module.
-  for (const name of ["module", "exports", "require", "__filename", "__dirname"]) {
-    delete globalThis[name];
-  }
-
   const fs = await import("node:fs");
   const url = await import("node:url");
   const { createRequire } = await import("node:module");
   const process = (await import("node:process")).default;
+
+  // Node gives these to what it gets by -e, and with it to every module, where `module.exports =`
+  // would then be without effect and without error. It does so until the first turn is over.
+  for (const name of ["module", "exports", "require", "__filename", "__dirname"]) {
+    delete globalThis[name];
+  }
 
   const address = url.pathToFileURL(FILE).href;
 

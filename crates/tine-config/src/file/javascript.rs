@@ -4,7 +4,7 @@ use super::find::Language;
 use super::node::{Node, ODD};
 use crate::around::Around;
 use crate::child::{NoAnswer, Order, ask};
-use crate::problem::{Place, Problem};
+use crate::problem::{Place, Problem, number};
 use crate::resolve::{Runtime, strips_types};
 use serde::Deserialize;
 use std::ffi::OsStr;
@@ -200,8 +200,11 @@ pub(super) fn place_of_key(text: &str, key: &str) -> Option<Place> {
     if whole.next().is_some() {
         return None;
     }
-    let line = text[..at].bytes().filter(|byte| *byte == b'\n').count() as u64 + 1;
-    Some(Place { line, column: None })
+    let before = text[..at].bytes().filter(|byte| *byte == b'\n').count();
+    Some(Place {
+        line: number(before + 1),
+        column: None,
+    })
 }
 
 #[cfg(test)]

@@ -234,16 +234,17 @@ fn name(draft: &Draft, wanted: &LoadOptions) -> String {
 
 /// A problem of the final form, told in the words of the file.
 fn in_file(problem: Problem, draft: &Draft, document: &Document) -> Problem {
-    let field = problem.field.clone().unwrap_or_default();
+    let field = problem.field.clone().unwrap_or_default().into_string();
     let end = field.find(['.', '[']).unwrap_or(field.len());
     let (base, rest) = field.split_at(end);
     let mut problem = match draft.written.get(base) {
         Some((key, place)) => problem.field(format!("{key}{rest}")).at(*place),
         None => problem.at(draft.place),
     };
-    problem.hint = problem
-        .hint
-        .map(|hint| hint.replace("with --interpreter", "with `interpreter`"));
+    problem.hint = problem.hint.map(|hint| {
+        hint.replace("with --interpreter", "with `interpreter`")
+            .into()
+    });
     Problem {
         file: Some(document.shown.clone()),
         ..problem.app(&draft.label)

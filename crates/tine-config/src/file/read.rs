@@ -29,7 +29,7 @@ pub(super) struct Document {
     /// The absolute path.
     pub(super) path: Option<PathBuf>,
     /// How problems name it.
-    pub(super) shown: PathBuf,
+    pub(super) shown: Box<Path>,
     pub(super) language: Language,
     /// The text of a program, in which places are looked for.
     program: Option<String>,
@@ -57,7 +57,7 @@ pub(super) fn read(source: &Source, time: Duration, around: &Around) -> Result<D
         Source::Stdin | Source::Text(_) => PathBuf::from("-"),
     };
     document(source, &shown, time, around).map_err(|problem| Problem {
-        file: Some(shown),
+        file: Some(shown.into()),
         ..problem
     })
 }
@@ -106,7 +106,7 @@ fn document(
     Ok(Document {
         root,
         path,
-        shown: shown.to_owned(),
+        shown: shown.into(),
         language,
         program: is_program.then_some(text),
     })

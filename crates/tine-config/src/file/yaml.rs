@@ -29,9 +29,10 @@ pub(crate) fn read(text: &str) -> Result<Node, Problem> {
 }
 
 fn place(location: Location) -> Option<Place> {
-    (location.line() > 0).then(|| Place {
-        line: location.line(),
-        column: Some(location.column()).filter(|column| *column > 0),
+    let number = |count| u32::try_from(count).ok().filter(|count| *count > 0);
+    Some(Place {
+        line: number(location.line())?,
+        column: number(location.column()),
     })
 }
 

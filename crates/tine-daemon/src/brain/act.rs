@@ -28,11 +28,7 @@ pub(super) struct Worked {
 }
 
 /// Looks at everything that has come and does everything that follows.
-pub(super) fn work(
-    core: &mut Core,
-    registry: &Registry,
-    primary: &mut Option<Primary>,
-) -> Worked {
+pub(super) fn work(core: &mut Core, registry: &Registry, primary: &mut Option<Primary>) -> Worked {
     let mut worked = Worked::default();
     loop {
         while let Some(action) = core.machine.poll_action() {
@@ -67,7 +63,7 @@ fn heard_spawned(
         slot, generation, ..
     } = place;
     let now = registry.clock.now();
-    core.state_is_new = true;
+    core.new_slots.insert(slot);
     let (pid, pidfd) = match spawned {
         Spawned::Running { pid, pidfd } => (Pid::from_raw(pid), pidfd),
         Spawned::Failed { errno, text } => {
@@ -83,7 +79,9 @@ fn heard_spawned(
                 Errno::NFILE,
                 Errno::TXTBSY,
             ];
-            let retry_helps = passing.iter().any(|passing| passing.raw_os_error() == errno);
+            let retry_helps = passing
+                .iter()
+                .any(|passing| passing.raw_os_error() == errno);
             core.machine.handle(
                 now,
                 Event::SpawnFailed {
@@ -110,7 +108,10 @@ fn heard_spawned(
         let known = pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
         match primary.born(birth, pid, known) {
             Ok(worker) => process.worker = Some(worker),
-            Err(error) => log(format_args!("watching a worker of {}: {error}", core.spec.name)),
+            Err(error) => log(format_args!(
+                "watching a worker of {}: {error}",
+                core.spec.name
+            )),
         }
     }
     process.pidfd = pidfd;
@@ -121,7 +122,8 @@ fn heard_spawned(
         process.pid_file = Some(path);
     }
     entry.listening.clear();
-    core.machine.handle(now, Event::Spawned { slot, generation });
+    core.machine
+        .handle(now, Event::Spawned { slot, generation });
 }
 
 fn heard_exit(
@@ -132,10 +134,10 @@ fn heard_exit(
     exit: &Exit,
 ) {
     core.heard_exits.push(exit.seq);
-    core.state_is_new = true;
     let Place {
         slot, generation, ..
     } = place;
+    core.new_slots.insert(slot);
     let (code, by) = match exit.status {
         Status::Code(code) => (Some(code), None),
         Status::Signal { signal, .. } => (None, Some(signal)),
@@ -158,7 +160,13 @@ fn heard_exit(
             lived: exit.at.saturating_sub(process.started),
             code,
             signal: by.map(words::signal),
-            core: matches!(exit.status, Status::Signal { core_dumped: true, .. }),
+            core: matches!(
+                exit.status,
+                Status::Signal {
+                    core_dumped: true,
+                    ..
+                }
+            ),
             asked: false,
             lines: process.output.last_lines(),
         });
@@ -167,7 +175,17 @@ fn heard_exit(
         }
         if let (Some(worker), Some(primary)) = (process.worker, primary) {
             primary.ended(worker, ExitStatus::from(exit.status));
+            if core.spec.exec_mode == ExecMode::Fork {
+                // It was a cluster before: nobody comes for its sockets.
+                primary.prune();
+            }
         }
+    }
+    // What it left behind would keep its port and its files.
+    if core.spec.treekill
+        && let Some(leader) = Pid::from_raw(exit.pid)
+    {
+        kill_orphans(leader);
     }
     registry.link.forget(process::names(place).to_vec());
     let exit = tine_rules::Exit { code, signal: by };
@@ -211,14 +229,16 @@ fn heard_cluster(core: &mut Core, registry: &Registry, event: ClusterEvent) {
                 entry.listening.push(address.clone());
                 registry.publish(What::Listening { process, address });
             }
-            core.machine.handle(now, Event::Listening { slot, generation });
+            core.machine
+                .handle(now, Event::Listening { slot, generation });
         }
         ClusterEvent::Message { worker, message } => {
             let Some((slot, generation)) = place_of(core, worker) else {
                 return;
             };
             if message.read::<String>().is_ok_and(|word| word == "ready") {
-                core.machine.handle(now, Event::ReadySaid { slot, generation });
+                core.machine
+                    .handle(now, Event::ReadySaid { slot, generation });
             }
         }
         ClusterEvent::Disconnect { worker, error } => {
@@ -227,9 +247,13 @@ fn heard_cluster(core: &mut Core, registry: &Registry, event: ClusterEvent) {
             };
             if let Some(error) = error {
                 let who = core.who_was(slot, generation);
-                log(format_args!("the channel of {} {}: {error}", who.name, who.id));
+                log(format_args!(
+                    "the channel of {} {}: {error}",
+                    who.name, who.id
+                ));
             }
-            core.machine.handle(now, Event::ChannelClosed { slot, generation });
+            core.machine
+                .handle(now, Event::ChannelClosed { slot, generation });
         }
         ClusterEvent::ListenFailed {
             worker,
@@ -238,11 +262,17 @@ fn heard_cluster(core: &mut Core, registry: &Registry, event: ClusterEvent) {
         } => {
             if let Some((slot, generation)) = place_of(core, worker) {
                 let who = core.who_was(slot, generation);
-                log(format_args!("{} {} cannot listen on {address}: {error}", who.name, who.id));
+                log(format_args!(
+                    "{} {} cannot listen on {address}: {error}",
+                    who.name, who.id
+                ));
             }
         }
         ClusterEvent::AcceptFailed { address, error } => {
-            log(format_args!("accepting on {address} for {}: {error}", core.spec.name));
+            log(format_args!(
+                "accepting on {address} for {}: {error}",
+                core.spec.name
+            ));
         }
         // An exit has come from the keeper before; changes are looked for after each round.
         _ => {}
@@ -273,7 +303,10 @@ fn act(
                 && let Ok(shutdown) = Body::from_json("\"shutdown\"")
                 && let Err(error) = primary.send(worker, &shutdown)
             {
-                log(format_args!("asking {} to shut down: {error}", core.spec.name));
+                log(format_args!(
+                    "asking {} to shut down: {error}",
+                    core.spec.name
+                ));
             }
         }
         Action::KillTree { slot, generation } => kill_tree(core, slot, generation),
@@ -301,7 +334,7 @@ fn act(
         Action::Changed { slot } => core.publish(registry, slot),
         Action::Removed { slot } => {
             worked.removed = true;
-            core.state_is_new = true;
+            core.new_slots.insert(slot);
             let process = core.who(slot);
             if let Some(entry) = core.slots.remove(&slot) {
                 for process in entry.processes.values() {
@@ -335,6 +368,7 @@ fn spawn(
             if let Some(entry) = core.slots.get_mut(&slot) {
                 entry.refused.clear();
                 entry.processes.insert(generation, process);
+                core.new_slots.insert(slot);
             }
         }
         Err(refusal) => {
@@ -423,6 +457,7 @@ fn ended(core: &mut Core, registry: &Registry, slot: u32, generation: u64, asked
     let Some(entry) = core.slots.get_mut(&slot) else {
         return;
     };
+    core.new_slots.insert(slot);
     entry.processes.remove(&generation);
     if entry.processes.is_empty() {
         entry.listening.clear();

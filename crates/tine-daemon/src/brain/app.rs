@@ -8,13 +8,14 @@ use super::link::{Place, Spawned};
 use super::process::Process;
 use super::registry::Registry;
 use super::{act, deposit, words};
+use crate::home::Home;
+use crate::listening::tree_listens;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
-use crate::home::Home;
-use std::path::PathBuf;
 use tine_cluster::Policy;
 use tine_cluster::primary::{Event as ClusterEvent, Primary};
 use tine_control::{AppSpec, Balance, ExecMode, ExitInfo, ProcessStatus, Variables, What, Who};
@@ -23,6 +24,7 @@ use tine_rules::managed::{
     Ask, AskId, ChannelKind, Event, Managed, ManagedRules, Outcome, Readiness, SlotView, Status,
 };
 use tine_rules::{RestartRules, StopRules};
+use tine_sys::Pid;
 use tokio::sync::{Notify, oneshot};
 
 /// The number of an app, never used twice while there is a keeper.
@@ -47,6 +49,12 @@ const LOOKS: [Duration; 8] = [
     Duration::from_millis(300),
     Duration::from_millis(400),
 ];
+
+/// Of no more apps than this at a time it is looked whether they listen, and of no more processes
+/// of one app: each look takes a third of a millisecond. The others are up when they have lived
+/// `min_uptime`.
+const MOST_LOOKERS: u32 = 16;
+const MOST_LOOKED_AT: usize = 32;
 
 /// One app of the list.
 #[derive(Debug)]
@@ -73,7 +81,7 @@ pub(super) struct Core {
     next_ask: u64,
     /// What the next brain would have to know is another than what the keeper holds.
     pub(super) spec_is_new: bool,
-    pub(super) state_is_new: bool,
+    pub(super) new_slots: BTreeSet<u32>,
     /// Exits that can be acknowledged once the state is held.
     pub(super) heard_exits: Vec<u64>,
     /// Somebody looks whether what says nothing listens.
@@ -110,6 +118,16 @@ pub(super) enum Input {
     Spawned(Place, Spawned),
     Exited(Place, Exit),
     Said(ClusterEvent),
+}
+
+/// What came of a round of work.
+struct Round {
+    answers: Vec<(AskId, Outcomes)>,
+    /// The last slot is gone.
+    over: bool,
+    /// Somebody is to look whether its processes listen.
+    looks: bool,
+    wakeup: Option<tine_rules::Millis>,
 }
 
 /// What is changed about an app.
@@ -160,7 +178,7 @@ impl Core {
             asks: BTreeMap::new(),
             next_ask: 1,
             spec_is_new: true,
-            state_is_new: true,
+            new_slots: BTreeSet::new(),
             heard_exits: Vec::new(),
             looked_at: false,
             clock: registry.clock,
@@ -201,13 +219,19 @@ impl Core {
 
     /// Whether a reload is under way.
     pub(super) fn reloads(&self) -> bool {
-        let mut views = self.slots.keys().filter_map(|slot| self.machine.view(*slot));
+        let mut views = self
+            .slots
+            .keys()
+            .filter_map(|slot| self.machine.view(*slot));
         views.any(|view| view.starting.is_some())
     }
 
     /// Which process is in a slot now, for events.
     pub(super) fn who(&self, slot: u32) -> Who {
-        self.who_was(slot, self.machine.view(slot).map_or(0, |view| view.generation))
+        self.who_was(
+            slot,
+            self.machine.view(slot).map_or(0, |view| view.generation),
+        )
     }
 
     /// Which process a generation of a slot is.
@@ -224,7 +248,9 @@ impl Core {
     pub(super) fn process(&self, slot: u32) -> Option<&Process> {
         let view = self.machine.view(slot)?;
         let processes = &self.slots.get(&slot)?.processes;
-        processes.get(&view.generation).filter(|it| it.pid.is_some())
+        processes
+            .get(&view.generation)
+            .filter(|it| it.pid.is_some())
     }
 
     /// The files of a process.
@@ -262,7 +288,7 @@ impl Core {
 
     /// Takes a slot's change of status to those who want to know.
     pub(super) fn publish(&mut self, registry: &Registry, slot: u32) {
-        self.state_is_new = true;
+        self.new_slots.insert(slot);
         let Some(view) = self.machine.view(slot) else {
             return;
         };
@@ -326,11 +352,13 @@ impl App {
         let mut core = self.core.borrow_mut();
         let id = AskId(core.next_ask);
         core.next_ask += 1;
-        if let Ask::Start { slots } | Ask::Restart { slots, .. } | Ask::Reload { slots, .. } = &ask {
+        if let Ask::Start { slots } | Ask::Restart { slots, .. } | Ask::Reload { slots, .. } = &ask
+        {
             let now = wall();
             for slot in slots {
                 if let Some(entry) = core.slots.get_mut(slot) {
                     entry.created = now;
+                    core.new_slots.insert(*slot);
                 }
             }
         }
@@ -358,11 +386,11 @@ impl App {
         for number in numbers {
             let slot = Slot::new(registry.new_process_id(), wall());
             core.slots.insert(*number, slot);
+            core.new_slots.insert(*number);
             registry.publish(What::Added {
                 process: core.who(*number),
             });
         }
-        core.state_is_new = true;
         registry.hold();
     }
 
@@ -422,27 +450,19 @@ impl App {
             let Some(registry) = registry.upgrade() else {
                 return;
             };
-            let mut core = self.core.borrow_mut();
-            let answers = act::work(&mut core, &registry, &mut primary);
-            if core.slots.is_empty() && answers.removed {
-                deposit::forget(&registry.link, &core, &mut held);
-                drop(core);
+            let round = self.round(&registry, &mut primary, &mut held);
+            if round.over {
                 registry.remove(&self);
-                self.answer(answers.answers);
+            }
+            self.answer(round.answers);
+            if round.over {
                 return;
             }
-            deposit::hold(&registry.link, &mut core, primary.as_ref(), &mut held);
-            for exit in core.heard_exits.drain(..) {
-                registry.link.acknowledge(exit);
-            }
-            let wakeup = core.machine.next_wakeup();
-            let looks = !core.looked_at && !core.asks.is_empty() && !core.has_a_word();
-            core.looked_at |= looks;
-            drop(core);
-            self.answer(answers.answers);
-            if looks {
+            if round.looks {
+                registry.lookers.set(registry.lookers.get() + 1);
                 tokio::task::spawn_local(self.clone().look_for_listeners(Rc::downgrade(&registry)));
             }
+            let wakeup = round.wakeup;
             let at = registry.clock.instant(wakeup.unwrap_or_default());
             let clock = registry.clock;
             drop(registry);
@@ -460,6 +480,38 @@ impl App {
                     self.core.borrow_mut().machine.handle(clock.now(), Event::Woken);
                 }
             }
+        }
+    }
+
+    /// Does all that there is to do now, and lets the keeper hold what has changed.
+    fn round(
+        &self,
+        registry: &Registry,
+        primary: &mut Option<Primary>,
+        held: &mut deposit::Held,
+    ) -> Round {
+        let mut core = self.core.borrow_mut();
+        let worked = act::work(&mut core, registry, primary);
+        let over = core.slots.is_empty() && worked.removed;
+        if over {
+            deposit::forget(&registry.link, &core, held);
+        } else {
+            deposit::hold(&registry.link, &mut core, primary.as_ref(), held);
+        }
+        for exit in core.heard_exits.drain(..) {
+            registry.link.acknowledge(exit);
+        }
+        let looks = !core.looked_at
+            && !core.asks.is_empty()
+            && !core.has_a_word()
+            && registry.lookers.get() < MOST_LOOKERS
+            && core.slots.len() <= MOST_LOOKED_AT;
+        core.looked_at |= looks;
+        Round {
+            answers: worked.answers,
+            over,
+            looks,
+            wakeup: core.machine.next_wakeup(),
         }
     }
 
@@ -484,28 +536,29 @@ impl App {
                 break;
             }
             let waits = |view: &SlotView| view.status == Status::Online && !view.up;
-            let pids: Vec<(u32, u64, u32)> = core
+            let pids: Vec<(u32, u64, Pid)> = core
                 .slots
                 .keys()
                 .filter_map(|slot| {
                     let view = core.machine.view(*slot).filter(waits)?;
-                    let pid = core.process(*slot)?.number()?;
+                    let pid = core.process(*slot)?.pid?;
                     Some((*slot, view.generation, pid))
                 })
                 .collect();
-            let listening = registry.listening.borrow_mut().which_listen(
-                &pids.iter().map(|(_, _, pid)| *pid).collect::<Vec<_>>(),
-            );
             let now = registry.clock.now();
             for (slot, generation, pid) in pids {
-                if listening.contains(&pid) {
-                    core.machine.handle(now, Event::Listening { slot, generation });
+                if tree_listens(pid) {
+                    core.machine
+                        .handle(now, Event::Listening { slot, generation });
                 }
             }
             drop(core);
             self.wake.notify_one();
         }
         self.core.borrow_mut().looked_at = false;
+        if let Some(registry) = registry.upgrade() {
+            registry.lookers.set(registry.lookers.get() - 1);
+        }
     }
 }
 
@@ -516,7 +569,6 @@ async fn next_event(primary: &mut Option<Primary>) -> std::io::Result<ClusterEve
         None => std::future::pending().await,
     }
 }
-
 
 /// Whether the kernel may give connections in exact turns; found out once.
 fn exact_turns() -> bool {

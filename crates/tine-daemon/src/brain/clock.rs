@@ -7,7 +7,9 @@ use tine_rules::Millis;
 /// Milliseconds since 1970.
 pub(super) fn wall() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// Milliseconds since the machine was started, sleep included: what a brain and the next one can

@@ -1,9 +1,9 @@
 //! What does the keeper hold of an app, so that the next brain knows it?
 //!
-//! Two states for each app, its specification and how it stands, each written again when it has
-//! changed; and of its cluster one more, with the descriptors that it names.
+//! A state for each app, its specification, one for each slot, and one for its cluster with the
+//! descriptors that it names; each is written again when it has changed.
 
-use super::app::{AppId, Core};
+use super::app::{AppId, Core, Slot};
 use super::clock::{log, since_boot};
 use super::link::Link;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 use tine_cluster::primary::Primary;
 use tine_control::{AppSpec, ExitInfo};
-use tine_rules::managed::Snapshot;
+use tine_rules::managed::SavedSlot;
 
 /// The form of what is written. A reader refuses a higher number.
 pub(super) const FORM: u32 = 1;
@@ -32,19 +32,14 @@ pub(super) struct WrittenSpec {
     pub(super) spec: AppSpec,
 }
 
-/// How an app stands, as it is written.
+/// How a slot stands, as it is written.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WrittenState {
+pub(super) struct WrittenSlot {
     pub(super) form: u32,
     /// When it was written: milliseconds since the machine was started.
     pub(super) at: u64,
-    pub(super) machine: Snapshot,
-    pub(super) slots: Vec<WrittenSlot>,
-}
-
-/// One slot.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WrittenSlot {
+    /// Absent: the machine has not heard of it yet.
+    pub(super) machine: Option<SavedSlot>,
     pub(super) number: u32,
     pub(super) id: u32,
     pub(super) created: u64,
@@ -91,8 +86,13 @@ pub(super) fn spec_key(app: AppId) -> String {
     format!("spec.{}", app.0)
 }
 
-pub(super) fn state_key(app: AppId) -> String {
-    format!("state.{}", app.0)
+pub(super) fn slot_key(app: AppId, slot: u32) -> String {
+    format!("{}{slot}", slot_prefix(app))
+}
+
+/// What the names of the states of its slots begin with.
+pub(super) fn slot_prefix(app: AppId) -> String {
+    format!("slot.{}.", app.0)
 }
 
 pub(super) fn cluster_key(app: AppId) -> String {
@@ -118,8 +118,12 @@ pub(super) fn hold(link: &Link, core: &mut Core, primary: Option<&Primary>, held
     {
         hold_cluster(link, core.id, primary, held);
     }
-    if std::mem::take(&mut core.state_is_new) {
-        put(link, &state_key(core.id), &written(core));
+    for number in std::mem::take(&mut core.new_slots) {
+        let key = slot_key(core.id, number);
+        match core.slots.get(&number) {
+            Some(slot) => put(link, &key, &written(core, number, slot)),
+            None => link.forget_state(key),
+        }
     }
 }
 
@@ -161,7 +165,10 @@ fn hold_cluster(link: &Link, app: AppId, primary: &Primary, held: &mut Held) {
 
 /// The keeper lets go of an app that is no more.
 pub(super) fn forget(link: &Link, core: &Core, held: &mut Held) {
-    for key in [spec_key(core.id), state_key(core.id), cluster_key(core.id)] {
+    for slot in &core.new_slots {
+        link.forget_state(slot_key(core.id, *slot));
+    }
+    for key in [spec_key(core.id), cluster_key(core.id)] {
         link.forget_state(key);
     }
     let prefix = cluster_prefix(core.id);
@@ -172,29 +179,24 @@ pub(super) fn forget(link: &Link, core: &Core, held: &mut Held) {
     }
 }
 
-fn written(core: &Core) -> WrittenState {
-    let slots = core.slots.iter().map(|(number, slot)| WrittenSlot {
-        number: *number,
+fn written(core: &Core, number: u32, slot: &Slot) -> WrittenSlot {
+    let processes = slot.processes.iter();
+    let processes = processes.map(|(generation, process)| WrittenProcess {
+        generation: *generation,
+        pid: process.pid.map(|pid| pid.as_raw_nonzero().get()),
+        started: process.started,
+        worker: process.worker.map(|worker| worker.0),
+        channel: process.channel,
+    });
+    WrittenSlot {
+        form: FORM,
+        at: since_boot(),
+        machine: core.machine.snapshot_slot(number, core.clock.now()),
+        number,
         id: slot.id,
         created: slot.created,
         exits: slot.exits.iter().cloned().collect(),
-        processes: slot
-            .processes
-            .iter()
-            .map(|(generation, process)| WrittenProcess {
-                generation: *generation,
-                pid: process.pid.map(|pid| pid.as_raw_nonzero().get()),
-                started: process.started,
-                worker: process.worker.map(|worker| worker.0),
-                channel: process.channel,
-            })
-            .collect(),
+        processes: processes.collect(),
         listening: slot.listening.clone(),
-    });
-    WrittenState {
-        form: FORM,
-        at: since_boot(),
-        machine: core.machine.snapshot(core.clock.now()),
-        slots: slots.collect(),
     }
 }

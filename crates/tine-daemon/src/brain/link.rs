@@ -142,7 +142,11 @@ impl Link {
     pub(super) fn forget(&self, names: Vec<String>) {
         for names in names.chunks(100) {
             let names = names.to_vec();
-            let sent = self.0.client.borrow_mut().send(Request::Drop { names }, &[]);
+            let sent = self
+                .0
+                .client
+                .borrow_mut()
+                .send(Request::Drop { names }, &[]);
             self.sent(sent, None);
         }
     }

@@ -22,7 +22,6 @@ mod act;
 mod app;
 mod clock;
 mod deposit;
-mod kernel;
 mod link;
 mod output;
 mod process;
@@ -55,6 +54,11 @@ const SYSTEM: u8 = 4;
 
 /// Is the brain until there is no reason left to be one. Started by a keeper, from the only thread.
 pub(crate) fn run(home: &Home) -> ExitCode {
+    // Half a brain is worse than the next one.
+    std::panic::set_hook(Box::new(|panic| {
+        log(format_args!("{panic}"));
+        std::process::abort();
+    }));
     match begin(home) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -56,10 +56,7 @@ pub(super) trait Wants: std::fmt::Debug {
 
 impl Followers {
     /// Follows what is wanted from now on, until the handle is dropped.
-    pub(super) fn follow(
-        &self,
-        wants: Box<dyn Wants>,
-    ) -> (Rc<Follower>, mpsc::Receiver<Note>) {
+    pub(super) fn follow(&self, wants: Box<dyn Wants>) -> (Rc<Follower>, mpsc::Receiver<Note>) {
         let (tell, told) = mpsc::channel(UNREAD_LINES);
         let follower = Rc::new(Follower {
             wants,
@@ -203,7 +200,10 @@ impl Output {
             }
         };
         if let Err(error) = written {
-            log(format_args!("writing what {} said: {error}", self.who.borrow().name));
+            log(format_args!(
+                "writing what {} said: {error}",
+                self.who.borrow().name
+            ));
         }
         self.tell(number, stream, &buffer[..count]);
         if count == 0 { Taken::End } else { Taken::Some }

@@ -41,7 +41,8 @@ pub(super) struct Process {
 impl Process {
     /// Its number in the kernel.
     pub(super) fn number(&self) -> Option<u32> {
-        self.pid.map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
+        self.pid
+            .map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
     }
 }
 
@@ -128,7 +129,12 @@ pub(super) fn output(core: &Core, registry: &Registry, place: Place) -> Rc<Outpu
         (LogType::Raw, None) => Form::Raw,
     };
     let files = LogFiles::new(core.paths(who.id), form);
-    Output::new(who, files, core.spec.disable_logs, registry.followers.clone())
+    Output::new(
+        who,
+        files,
+        core.spec.disable_logs,
+        registry.followers.clone(),
+    )
 }
 
 /// The settings of the cluster of an app.

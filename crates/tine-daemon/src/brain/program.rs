@@ -67,9 +67,14 @@ pub(super) fn environment(
         all.insert("PORT".to_owned(), port.to_string());
     }
     if let Some(name) = &spec.increment_var {
-        let first = all.get(name).and_then(|value| value.trim().parse::<i64>().ok());
+        let first = all
+            .get(name)
+            .and_then(|value| value.trim().parse::<i64>().ok());
         if let Some(first) = first {
-            all.insert(name.clone(), first.saturating_add(i64::from(slot)).to_string());
+            all.insert(
+                name.clone(),
+                first.saturating_add(i64::from(slot)).to_string(),
+            );
         }
     }
     all.insert(spec.instance_var.clone(), slot.to_string());
@@ -111,7 +116,9 @@ pub(super) fn resolve(spec: &AppSpec, environment: Variables) -> Result<Resolved
             spec.script.clone()
         }
         Some(word) => {
-            let search = environment.get("PATH").map(|path| OsStr::new(path.as_str()));
+            let search = environment
+                .get("PATH")
+                .map(|path| OsStr::new(path.as_str()));
             let program = resolve_program(OsStr::new(word), search, &folder);
             let program = program.map_err(|error| CannotStart::Interpreter {
                 script: spec.script.clone(),
@@ -154,7 +161,12 @@ fn user(spec: &AppSpec) -> Result<(Option<u32>, Option<u32>), CannotStart> {
     if let Some(word) = &spec.uid {
         match known_user(word) {
             Some(user) => (uid, gid) = (Some(user.uid), Some(user.gid)),
-            None => uid = Some(word.parse().map_err(|_| CannotStart::User { name: word.clone() })?),
+            None => {
+                uid = Some(
+                    word.parse()
+                        .map_err(|_| CannotStart::User { name: word.clone() })?,
+                )
+            }
         }
     }
     if let Some(word) = &spec.gid {

@@ -6,7 +6,8 @@ use super::deposit::{self, FORM, Held, WrittenDaemon};
 use super::link::{Link, Place, Spawned};
 use super::output::Followers;
 use crate::home::Home;
-use super::kernel::{Listening, Sampler};
+use crate::listening::Listening;
+use crate::sample::Sampler;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
@@ -30,7 +31,8 @@ pub(super) struct Registry {
     /// When the daemon was first started, in milliseconds since 1970.
     pub(super) started: u64,
     pub(super) sampler: RefCell<Sampler>,
-    pub(super) listening: RefCell<Listening>,
+    /// By id.
+    pub(super) listening: RefCell<Listening<u32>>,
     apps: RefCell<BTreeMap<AppId, Rc<App>>>,
     names: RefCell<BTreeMap<String, AppId>>,
     next_app: Cell<u32>,
@@ -39,6 +41,8 @@ pub(super) struct Registry {
     shared: RefCell<Vec<Weak<Variables>>>,
     watchers: RefCell<Vec<Weak<Watched>>>,
     is_ending: Cell<bool>,
+    /// How many apps are being looked at whether they listen.
+    pub(super) lookers: Cell<u32>,
     /// Told when the keeper was asked to end.
     pub(super) terminated: Notify,
 }
@@ -87,6 +91,7 @@ impl Registry {
             shared: RefCell::default(),
             watchers: RefCell::default(),
             is_ending: Cell::new(false),
+            lookers: Cell::new(0),
             terminated: Notify::new(),
         })
     }
@@ -132,7 +137,12 @@ impl Registry {
     }
 
     /// Takes an app in and begins to look after it.
-    pub(super) fn add(self: &Rc<Self>, core: Core, primary: Option<Primary>, held: Held) -> Rc<App> {
+    pub(super) fn add(
+        self: &Rc<Self>,
+        core: Core,
+        primary: Option<Primary>,
+        held: Held,
+    ) -> Rc<App> {
         let (id, name) = (core.id, core.spec.name.clone());
         self.next_app.set(self.next_app.get().max(id.0 + 1));
         for slot in core.slots.values() {
@@ -183,7 +193,10 @@ impl Registry {
             Some(app) => app.spawned(place, spawned),
             None => {
                 // Removed while it was being started.
-                if let Spawned::Running { pidfd: Some(pidfd), .. } = spawned {
+                if let Spawned::Running {
+                    pidfd: Some(pidfd), ..
+                } = spawned
+                {
                     use std::os::fd::AsFd;
                     let _ = tine_sys::tree::signal_pidfd(pidfd.as_fd(), 9);
                 }

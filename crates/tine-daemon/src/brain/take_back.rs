@@ -3,8 +3,8 @@
 use super::app::{AppId, Core, Input, Slot, rules};
 use super::clock::{log, since_boot, wall};
 use super::deposit::{
-    DAEMON_KEY, FORM, Held, WrittenDaemon, WrittenProcess, WrittenSpec, WrittenState,
-    cluster_key, cluster_prefix, spec_key, state_key,
+    DAEMON_KEY, FORM, Held, WrittenDaemon, WrittenProcess, WrittenSlot, WrittenSpec, cluster_key,
+    cluster_prefix, slot_prefix, spec_key,
 };
 use super::link::Place;
 use super::process::{self, Process};
@@ -18,7 +18,7 @@ use tine_cluster::WorkerId;
 use tine_cluster::primary::Primary;
 use tine_keeper::client::{Inventory, Running};
 use tine_keeper::protocol::{Exit, Status};
-use tine_rules::managed::{Event, Managed};
+use tine_rules::managed::{Event, Managed, Snapshot};
 use tine_sys::Pid;
 
 const KILL: i32 = 9;
@@ -64,7 +64,10 @@ pub(super) fn all(registry: &Rc<Registry>, held: Inventory) {
     }
     // Ordered by a brain that died before it could write down that it had.
     for (place, running) in left.processes {
-        log(format_args!("ending {}, which nobody knows of", running.name));
+        log(format_args!(
+            "ending {}, which nobody knows of",
+            running.name
+        ));
         if let Some(pidfd) = &running.pidfd {
             let _ = tine_sys::tree::signal_pidfd(pidfd.as_fd(), KILL);
         }
@@ -90,19 +93,41 @@ fn app(
 ) -> Result<(), Error> {
     let spec = left.states.get(&spec_key(id)).ok_or("no specification")?;
     let spec: WrittenSpec = serde_json::from_slice(spec)?;
-    let state = left.states.get(&state_key(id)).ok_or("no state")?;
-    let state: WrittenState = serde_json::from_slice(state)?;
-    if spec.form > FORM || state.form > FORM {
+    let mut slots = Vec::new();
+    let prefix = slot_prefix(id);
+    for (_, bytes) in left
+        .states
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix))
+    {
+        let slot: WrittenSlot = serde_json::from_slice(bytes)?;
+        slots.push(slot);
+    }
+    if spec.form > FORM || slots.iter().any(|slot| slot.form > FORM) {
         return Err("it was written by a newer version".into());
     }
     let now = registry.clock.now();
-    let away = since_boot().saturating_sub(state.at);
-    let machine = state.machine.aged(Duration::from_millis(away));
-    let machine = Managed::restore(rules(&spec.spec), machine, now);
+    let saved = slots.iter_mut().filter_map(|slot| {
+        let away = since_boot().saturating_sub(slot.at);
+        let one = Snapshot {
+            slots: vec![slot.machine.take()?],
+        };
+        one.aged(Duration::from_millis(away)).slots.pop()
+    });
+    let saved = Snapshot {
+        slots: saved.collect(),
+    };
+    let known: BTreeSet<u32> = saved.slots.iter().map(|slot| slot.number).collect();
+    let machine = Managed::restore(rules(&spec.spec), saved, now);
     let mut core = Core::with(registry, id, spec.spec, machine);
 
-    let (primary, held) = cluster(registry, &core, left, id);
-    for written in state.slots {
+    let (primary, mut held) = cluster(registry, &core, left, id);
+    for written in slots {
+        // Nobody was told that it is there.
+        if !known.contains(&written.number) {
+            core.new_slots.insert(written.number);
+            continue;
+        }
         let mut slot = Slot::new(written.id, written.created);
         slot.exits = written.exits.into();
         slot.listening = written.listening;
@@ -135,8 +160,13 @@ fn app(
             core.machine.handle(now, Event::Online { slot, generation });
         }
         if !worker.listening.is_empty() {
-            core.machine.handle(now, Event::Listening { slot, generation });
+            core.machine
+                .handle(now, Event::Listening { slot, generation });
         }
+    }
+    if core.slots.is_empty() {
+        super::deposit::forget(&registry.link, &core, &mut held);
+        return Ok(());
     }
     registry.add(core, primary, held);
     Ok(())
@@ -162,12 +192,18 @@ fn cluster(
         });
         match restored {
             Ok(restored) => primary = Some(restored),
-            Err(error) => log(format_args!("taking the cluster of {} back: {error}", core.spec.name)),
+            Err(error) => log(format_args!(
+                "taking the cluster of {} back: {error}",
+                core.spec.name
+            )),
         }
         held.names = names;
     }
     // Named by nobody: let go of before any of the names is used again.
-    let stale = left.descriptors.keys().filter(|name| name.starts_with(&prefix));
+    let stale = left
+        .descriptors
+        .keys()
+        .filter(|name| name.starts_with(&prefix));
     let stale: Vec<String> = stale.cloned().collect();
     for name in &stale {
         left.descriptors.remove(name);
@@ -199,22 +235,31 @@ fn take_process(
             let _ = tine_sys::tree::signal_pidfd(pidfd.as_fd(), KILL);
         }
         registry.link.forget(process::names(place).to_vec());
-        core.machine.handle(now, Event::OrderLost { slot, generation });
+        core.machine
+            .handle(now, Event::OrderLost { slot, generation });
         return None;
     }
     let output = process::output(core, registry, place);
     if let (Some(out), Some(err)) = (out, err)
         && let Err(error) = output.read_from(out, err)
     {
-        log(format_args!("reading what {} says: {error}", core.spec.name));
+        log(format_args!(
+            "reading what {} says: {error}",
+            core.spec.name
+        ));
     }
-    let number = running.as_ref().map(|running| running.pid).or(written.pid)?;
+    let number = running
+        .as_ref()
+        .map(|running| running.pid)
+        .or(written.pid)?;
     let version = words::version_of(&core.spec.script);
     let pid_file = core.pid_file(slot);
     let is_running = running.is_some();
     let taken = Process {
         pid: Pid::from_raw(number),
-        started: running.as_ref().map_or(written.started, |running| running.started),
+        started: running
+            .as_ref()
+            .map_or(written.started, |running| running.started),
         pidfd: running.and_then(|running| running.pidfd),
         worker: written.worker.map(WorkerId),
         birth: None,
@@ -228,7 +273,8 @@ fn take_process(
         entry.processes.insert(generation, taken);
     }
     if written.pid.is_none() {
-        core.machine.handle(now, Event::Spawned { slot, generation });
+        core.machine
+            .handle(now, Event::Spawned { slot, generation });
     }
     (!is_running).then_some(number)
 }
@@ -248,9 +294,10 @@ async fn settle_doubts(registry: Weak<Registry>, doubtful: Vec<(Place, i32)>) {
             .slots
             .get(&place.slot)
             .is_some_and(|entry| entry.processes.contains_key(&place.generation));
-        let told = core.inbox.iter().any(
-            |input| matches!(input, Input::Exited(told, _) if *told == place),
-        );
+        let told = core
+            .inbox
+            .iter()
+            .any(|input| matches!(input, Input::Exited(told, _) if *told == place));
         if there && !told {
             let exit = Exit {
                 seq: 0,

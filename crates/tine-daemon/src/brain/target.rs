@@ -67,20 +67,15 @@ pub(super) fn find(registry: &Registry, target: &Target) -> Result<Vec<Meant>, F
 pub(super) fn some(registry: &Registry, target: &Target) -> Result<Vec<Meant>, Failure> {
     let meant = find(registry, target)?;
     if meant.is_empty() {
-        return Err(Failure::new(
-            ErrorCode::NotFound,
-            "there is no process to do this to",
-        )
-        .hint("`tine start` starts one"));
+        return Err(
+            Failure::new(ErrorCode::NotFound, "there is no process to do this to")
+                .hint("`tine start` starts one"),
+        );
     }
     Ok(meant)
 }
 
-fn choose(
-    known: &[Known],
-    target: &Target,
-    chosen: &mut [BTreeSet<u32>],
-) -> Result<(), Failure> {
+fn choose(known: &[Known], target: &Target, chosen: &mut [BTreeSet<u32>]) -> Result<(), Failure> {
     let mut whole = |which: &dyn Fn(&Known) -> bool| {
         let mut any = false;
         for (known, chosen) in known.iter().zip(chosen.iter_mut()) {
@@ -148,7 +143,9 @@ fn nobody(known: &[Known], target: &Target) -> Failure {
         Target::All | Target::Several(_) => ("there is no process".to_owned(), None),
     };
     let near = word.and_then(|word| {
-        let names = known.iter().flat_map(|known| [&known.name, &known.namespace]);
+        let names = known
+            .iter()
+            .flat_map(|known| [&known.name, &known.namespace]);
         names
             .map(|name| (strsim::damerau_levenshtein(word, name), name))
             .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 4)

@@ -30,7 +30,10 @@ pub(super) fn reason(core: &Core, slot: u32, view: &SlotView) -> String {
         Some(Reason::Exited { exit, .. }) if shown => format!("it ended with {}", how(exit)),
         Some(Reason::Exited { .. }) => String::new(),
         Some(Reason::TooManyShortEnds { ends, exit, .. }) => {
-            format!("it ended {ends} times too early, the last time with {}", how(exit))
+            format!(
+                "it ended {ends} times too early, the last time with {}",
+                how(exit)
+            )
         }
         Some(Reason::SpawnFailed { .. }) => {
             let refused = core.slots.get(&slot).map(|entry| entry.refused.as_str());
@@ -52,7 +55,8 @@ fn not_ready(core: &Core, limit: std::time::Duration) -> String {
 
 /// The name of a signal.
 pub(super) fn signal(number: i32) -> String {
-    tine_sys::reap::signal_name(number).map_or_else(|| format!("signal {number}"), ToOwned::to_owned)
+    tine_sys::reap::signal_name(number)
+        .map_or_else(|| format!("signal {number}"), ToOwned::to_owned)
 }
 
 /// How a process ended.
@@ -89,7 +93,9 @@ fn entry(core: &Core, slot: u32) -> Option<ProcessInfo> {
             .map_or(ProcessStatus::Stopped, |view| status(view.status)),
         pid,
         exec_mode: core.spec.exec_mode,
-        started: process.filter(|_| pid.is_some()).map(|process| process.started),
+        started: process
+            .filter(|_| pid.is_some())
+            .map(|process| process.started),
         created: entry.created,
         restarts: view.as_ref().map_or(0, |view| view.restarts),
         unstable_restarts: view.as_ref().map_or(0, |view| view.unstable_restarts),
@@ -100,15 +106,42 @@ fn entry(core: &Core, slot: u32) -> Option<ProcessInfo> {
         cpu: None,
         memory: None,
         listening: entry.listening.clone(),
-        user: core.spec.uid.clone().unwrap_or_else(|| core.user.to_string()),
+        user: core
+            .spec
+            .uid
+            .clone()
+            .unwrap_or_else(|| core.user.to_string()),
         version: process.and_then(|process| process.version.clone()),
         interpreter_version: None,
         reason: view
             .as_ref()
-            .map_or(String::new(), |view| reason(core, slot, view)),
+            .map(|view| reason(core, slot, view))
+            .filter(|reason| !reason.is_empty())
+            .unwrap_or_else(|| often(entry, clock)),
         exits: entry.exits.iter().cloned().collect(),
         files: Some(files(core, slot)),
     })
+}
+
+/// What is to be said of a process that is up, and was replaced too often for that to be well: one
+/// that dies every few seconds is stable by every other rule.
+fn often(entry: &super::app::Slot, now: u64) -> String {
+    const MANY: usize = 5;
+    const HOUR: u64 = 60 * 60 * 1000;
+    let unasked: Vec<_> = entry.exits.iter().filter(|exit| !exit.asked).collect();
+    let recent = unasked.iter().rev().take(MANY);
+    match (unasked.len() >= MANY, recent.last(), unasked.last()) {
+        (true, Some(first), Some(last)) if now.saturating_sub(first.at) < HOUR => {
+            let exit = match (last.code, &last.signal) {
+                (Some(code), _) => format!("exit code {code}"),
+                (None, Some(signal)) => signal.clone(),
+                (None, None) => "an unknown end".to_owned(),
+            };
+            let seconds = now.saturating_sub(first.at).div_ceil(1000);
+            format!("it has ended {MANY} times in the last {seconds} s, the last time with {exit}")
+        }
+        _ => String::new(),
+    }
 }
 
 fn files(core: &Core, slot: u32) -> ProcessFiles {
@@ -193,7 +226,11 @@ fn unhappy(core: &Core, slot: u32, failure: Failure) -> Failed {
             ..failed(
                 core,
                 slot,
-                format!("it ended {} ms after its start with {}", lived.as_millis(), how(end)),
+                format!(
+                    "it ended {} ms after its start with {}",
+                    lived.as_millis(),
+                    how(end)
+                ),
             )
         },
         Failure::SpawnFailed { generation } => {

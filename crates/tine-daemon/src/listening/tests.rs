@@ -88,10 +88,8 @@ fn addresses_are_those_of_the_process_and_of_what_descends_from_it() {
 fn what_a_child_alone_holds_is_its_ancestors_too() {
     let (listener, address) = tcp();
     // The shell itself lets go of it.
-    let holder = Holder::of(
-        "sleep 60 <&0 & exec 0</dev/null; echo $!; wait",
-        listener.into(),
-    );
+    let script = "exec 3<&0 0</dev/null; sleep 60 & exec 3<&-; echo $!; wait";
+    let holder = Holder::of(script, listener.into());
     let mut listening = Listening::default();
     let found = listening.look(&[(1, holder.pid())]);
     assert_eq!(found, map(&[(1, &[&address])]));

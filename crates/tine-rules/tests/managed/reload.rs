@@ -29,6 +29,23 @@ fn the_old_process_lives_until_the_new_one_is_up() {
 }
 
 #[test]
+fn a_reload_forgets_failures() {
+    let mut driver = Driver::up(cluster(), 1);
+    driver.at(1_001, exited(0, 1, 1));
+    driver.at(1_001, spawned(0, 2));
+    driver.comes_up(1_002, 0, 2);
+    driver.at(1_003, exited(0, 2, 1));
+    driver.at(1_003, spawned(0, 3));
+    driver.comes_up(1_004, 0, 3);
+    assert_eq!(driver.app.view(0).expect("a slot").unstable_restarts, 1);
+    driver.ask(2_000, reload(&[0]));
+    driver.at(2_000, spawned(0, 4));
+    driver.comes_up(2_050, 0, 4);
+    let view = driver.app.view(0).expect("a slot");
+    assert_eq!((view.unstable_restarts, view.restarts), (0, 3));
+}
+
+#[test]
 fn one_slot_is_reloaded_after_the_other() {
     let mut driver = Driver::up(cluster(), 2);
     assert_eq!(driver.ask(2_000, reload(&[1, 0])), [spawn(1, 2)]);

@@ -1,13 +1,14 @@
 //! list, describe, env, version, report: what is there?
 
 use super::super::app::Core;
+use super::super::program;
 use super::super::registry::Registry;
 use super::super::target::{self, Meant};
-use super::super::program;
 use std::collections::BTreeMap;
 use tine_control::reply::{Described, Environment, Listed, Pong, Reported, VersionInfo};
 use tine_control::request::{Describe, Env, List};
 use tine_control::{AppInfo, ErrorCode, ExecMode, Failure, ProcessInfo};
+use tine_sys::Pid;
 
 pub(super) fn ping() -> Pong {
     Pong {
@@ -67,15 +68,12 @@ fn policy(core: &Core) -> Option<String> {
 /// All that is known, with what the kernel says now.
 fn gather(registry: &Registry, meant: &[Meant]) -> Vec<ProcessInfo> {
     let mut all = super::act::show(meant);
-    let pids: Vec<u32> = all.iter().filter_map(|process| process.pid).collect();
-    let usage = registry.sampler.borrow_mut().sample(&pids);
-    let asked: Vec<(u32, u32)> = all
-        .iter()
-        .filter_map(|process| Some((process.id, process.pid?)))
-        .collect();
-    let mut listening = registry.listening.borrow_mut().look(&asked);
+    let mut sampler = registry.sampler.borrow_mut();
+    let usage = sampler.sample(all.iter().filter_map(kernel_pid));
+    // Of all there are: what is not asked for is forgotten, and is dear to find again.
+    let mut listening = registry.listening.borrow_mut().look(&running(registry));
     for process in &mut all {
-        if let Some(usage) = process.pid.and_then(|pid| usage.get(&pid)) {
+        if let Some(usage) = kernel_pid(process).and_then(|pid| usage.get(&pid)) {
             process.cpu = Some(usage.cpu);
             process.memory = Some(usage.memory);
         }
@@ -89,6 +87,23 @@ fn gather(registry: &Registry, meant: &[Meant]) -> Vec<ProcessInfo> {
         process.listening.sort();
     }
     all
+}
+
+/// All processes that run, by id.
+fn running(registry: &Registry) -> Vec<(u32, Pid)> {
+    let mut all = Vec::new();
+    for app in registry.apps() {
+        let core = app.core.borrow();
+        for (slot, entry) in &core.slots {
+            let pid = core.process(*slot).and_then(|process| process.pid);
+            all.extend(pid.map(|pid| (entry.id, pid)));
+        }
+    }
+    all
+}
+
+fn kernel_pid(process: &ProcessInfo) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(process.pid?).ok()?)
 }
 
 pub(super) fn env(registry: &Registry, env: Env) -> Result<Environment, Failure> {

@@ -61,7 +61,10 @@ pub(super) async fn attach(registry: &Registry, attach: Attach, reply: Responder
     }
     let there = registry.apps().iter().any(|app| {
         let core = app.core.borrow();
-        let slot = core.slots.iter().find(|(_, entry)| entry.id == attach.process);
+        let slot = core
+            .slots
+            .iter()
+            .find(|(_, entry)| entry.id == attach.process);
         slot.is_some_and(|(slot, _)| core.process(*slot).is_some())
     });
     if !there {

@@ -26,7 +26,10 @@ struct Chosen {
 impl Wants for Chosen {
     fn wants(&self, who: &Who, stream: Stream) -> bool {
         self.stream.is_none_or(|wanted| wanted == stream)
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&who.id) || self.names.contains(&who.name))
+            && self
+                .ids
+                .as_ref()
+                .is_none_or(|ids| ids.contains(&who.id) || self.names.contains(&who.name))
     }
 }
 
@@ -65,7 +68,9 @@ pub(super) async fn logs(registry: &Registry, logs: Logs, reply: Responder) {
         stream: logs.stream,
     };
     // Before the files are read, so that no line falls between.
-    let following = logs.follow.then(|| registry.followers.follow(Box::new(chosen)));
+    let following = logs
+        .follow
+        .then(|| registry.followers.follow(Box::new(chosen)));
     for (path, (who, stream)) in by_age(files) {
         for text in last_lines(&path, logs.lines) {
             let note = Note::Line {
@@ -108,7 +113,11 @@ fn last_lines(path: &Path, lines: u32) -> Vec<String> {
 /// The file that was written to last comes last.
 fn by_age(files: BTreeMap<PathBuf, (Who, Stream)>) -> Vec<(PathBuf, (Who, Stream))> {
     let mut all: Vec<_> = files.into_iter().collect();
-    all.sort_by_cached_key(|(path, _)| std::fs::metadata(path).and_then(|there| there.modified()).ok());
+    all.sort_by_cached_key(|(path, _)| {
+        std::fs::metadata(path)
+            .and_then(|there| there.modified())
+            .ok()
+    });
     all
 }
 
@@ -122,7 +131,11 @@ pub(super) fn flush(registry: &Registry, flush: &Flush) -> Result<Flushed, Failu
                 continue;
             };
             let paths = core.paths(entry.id);
-            files.extend([paths.out, paths.error, paths.combined].into_iter().flatten());
+            files.extend(
+                [paths.out, paths.error, paths.combined]
+                    .into_iter()
+                    .flatten(),
+            );
         }
     }
     if flush.target == Target::All {

@@ -32,19 +32,43 @@ pub(super) async fn handle(registry: Rc<Registry>, asked: Asked) {
         Request::Describe(describe) => reply.finish(ask::describe(&registry, &describe)),
         Request::Env(env) => reply.finish(ask::env(&registry, env)),
         Request::Report(_) => reply.finish(Ok(ask::report(&registry))),
-        Request::Start(start) => with_notes(&registry, reply, async |watcher| start::start(&registry, start, watcher).await).await,
-        Request::Stop(stop) => with_notes(&registry, reply, async |watcher| act::stop(&registry, stop, watcher).await).await,
+        Request::Start(start) => {
+            with_notes(&registry, reply, async |watcher| {
+                start::start(&registry, start, watcher).await
+            })
+            .await
+        }
+        Request::Stop(stop) => {
+            with_notes(&registry, reply, async |watcher| {
+                act::stop(&registry, stop, watcher).await
+            })
+            .await
+        }
         Request::Restart(restart) => {
-            with_notes(&registry, reply, async |watcher| act::restart(&registry, restart, watcher).await).await;
+            with_notes(&registry, reply, async |watcher| {
+                act::restart(&registry, restart, watcher).await
+            })
+            .await;
         }
         Request::Reload(reload) => {
-            with_notes(&registry, reply, async |watcher| act::reload(&registry, reload, watcher).await).await;
+            with_notes(&registry, reply, async |watcher| {
+                act::reload(&registry, reload, watcher).await
+            })
+            .await;
         }
         Request::Delete(delete) => {
-            with_notes(&registry, reply, async |watcher| act::delete(&registry, delete, watcher).await).await;
+            with_notes(&registry, reply, async |watcher| {
+                act::delete(&registry, delete, watcher).await
+            })
+            .await;
         }
         Request::Reset(reset) => reply.finish(act::reset(&registry, reset).await),
-        Request::Scale(scale) => with_notes(&registry, reply, async |watcher| scale::scale(&registry, scale, watcher).await).await,
+        Request::Scale(scale) => {
+            with_notes(&registry, reply, async |watcher| {
+                scale::scale(&registry, scale, watcher).await
+            })
+            .await
+        }
         Request::Signal(signal) => reply.finish(act::signal(&registry, &signal)),
         Request::Send(send) => reply.finish(input::send(&registry, &send).await),
         Request::Attach(attach) => input::attach(&registry, attach, reply).await,
@@ -53,7 +77,10 @@ pub(super) async fn handle(registry: Rc<Registry>, asked: Asked) {
         Request::ReloadLogs(_) => reply.finish(Ok(logs::reload_logs(&registry))),
         Request::Save(save) => reply.finish(dump::save(&registry, save)),
         Request::Resurrect(resurrect) => {
-            with_notes(&registry, reply, async |watcher| dump::resurrect(&registry, resurrect, watcher).await).await;
+            with_notes(&registry, reply, async |watcher| {
+                dump::resurrect(&registry, resurrect, watcher).await
+            })
+            .await;
         }
         Request::ClearDump(_) => reply.finish(dump::clear(&registry)),
         Request::Set(set) => reply.finish(settings::set(&registry, &set)),

@@ -125,4 +125,3 @@ pub(super) fn add(registry: &Rc<Registry>, spec: AppSpec) -> (Rc<App>, Vec<u32>)
     let slots = app.new_slots(registry, count);
     (app, slots)
 }
-
