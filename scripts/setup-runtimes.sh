@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the pinned runtimes (runtimes.txt) that tests, examples and benches use.
 #
-#   scripts/setup-runtimes.sh           Node, Bun, Deno, Express
-#   scripts/setup-runtimes.sh --bench   also PM2, and Debian's wrk and nginx-light
+#   scripts/setup-runtimes.sh           Node, Bun, Deno, Express, PM2
+#   scripts/setup-runtimes.sh --bench   also Debian's wrk and nginx-light
 #
 # Into ${TINE_RUNTIMES:-${XDG_CACHE_HOME:-$HOME/.cache}/tine/runtimes}. Runs again are quiet and
 # cost nothing. Everything is made in a temporary folder beside its place and renamed when it is

@@ -25,6 +25,7 @@ chores:
   semver              the published crates keep what they promised; builds a tool, once
   ci-extra            what CI runs after the tests: semver
   bench connections   requests per second and their cost, next to the other ways to run N processes
+  bench manager       memory, times and wake-ups of the daemon, next to other process managers
   bench ipc           messages per second and their cost, in Rust, in Node, and of raw bytes
   parity              docs/node-parity.md: which of Node's own tests are asserted by ours
 ";

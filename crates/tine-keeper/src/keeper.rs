@@ -78,6 +78,8 @@ const AT_ONCE: usize = 64;
 const LAST_WORDS: usize = 1_024;
 /// How long a brain that has closed its connection may take to end.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Memory is given back before a long sleep, but not more often than this.
+const BUSY: Duration = Duration::from_secs(1);
 /// When to try again to say something after a shortage.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -136,6 +138,8 @@ struct Keeper {
     /// Set by the first of these.
     ends_at: Option<Instant>,
     forced: bool,
+    /// When memory was last given back.
+    given_back: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -178,6 +182,7 @@ impl Keeper {
             asked_to_end,
             ends_at: None,
             forced: false,
+            given_back: None,
             buffer: vec![0; MAX_PACKET],
         })
     }
@@ -307,6 +312,10 @@ impl Keeper {
             sooner(now);
         }
         let wait = wake.map(|at| timespec(at.saturating_duration_since(now)));
+        if wait.is_none() && self.given_back.is_none_or(|last| now - last >= BUSY) {
+            tine_sys::memory::give_back();
+            self.given_back = Some(now);
+        }
         // An interruption (EINTR) is one of the signals that are looked for here.
         let _ = poll(&mut fds, wait.as_ref());
         let again = bytes(&mut self.asked_to_end);

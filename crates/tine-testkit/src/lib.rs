@@ -29,6 +29,12 @@ pub mod program;
 /// The real `tine` binary in a home of its own.
 pub mod tine;
 
+/// A daemon in a home of its own, and the commands that speak with it.
+pub mod home;
+
+/// The daemon's protocol, spoken by hand.
+pub mod control;
+
 /// One HTTP request, and what went wrong with it.
 pub mod http;
 
@@ -46,6 +52,7 @@ mod misbehave;
 
 pub use http::{Failure, FailureKind, Response, Target, get};
 pub use load::{Load, Report};
+pub use home::{Home, Said};
 pub use program::Program;
 pub use runtimes::{Runtime, example, fixture};
 pub use rustix::process::Signal;

@@ -157,7 +157,8 @@ fn pins(name: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
         let mut fields = line.split_whitespace();
         let (found, found_cpu) = (fields.next()?, fields.next()?);
         let (_set, package, version) = (fields.next()?, fields.next()?, fields.next()?);
-        (found == name && found_cpu.starts_with(cpu)).then_some((package, version))
+        let fits = found_cpu == "any" || found_cpu.starts_with(cpu);
+        (found == name && fits).then_some((package, version))
     })
 }
 
@@ -185,6 +186,24 @@ pub fn folder() -> PathBuf {
 #[must_use]
 pub fn node_modules() -> PathBuf {
     folder().join("node_modules")
+}
+
+/// PM2, in the version that `scripts/runtimes.txt` pins: a script for Node.js.
+///
+/// # Panics
+/// When it is not installed in its pinned version, with the hint how to get it.
+#[must_use]
+pub fn pm2() -> PathBuf {
+    let home = folder().join("pm2");
+    let stamp = fs::read_to_string(home.join(".tine-pinned")).unwrap_or_default();
+    let is_pinned = pins("pm2")
+        .any(|(package, version)| stamp.trim_end() == format!("{package}@{version}"));
+    assert!(
+        is_pinned,
+        "PM2 is not installed in its pinned version in {} (found there: {stamp:?})\n{HINT}",
+        home.display()
+    );
+    home.join("node_modules/pm2/bin/pm2")
 }
 
 /// A copy of a script in a folder that has the packages.

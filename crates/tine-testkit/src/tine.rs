@@ -180,22 +180,8 @@ impl Tine {
         let mut words = self.under.into_iter().chain([OsString::from(binary)]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
-        for name in REMOVED {
-            command.env_remove(name);
-        }
-        for (name, _) in env::vars_os().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            name.starts_with("TINE_") || name.starts_with("PM2_")
-        }) {
-            command.env_remove(name);
-        }
+        surround(&mut command, home.path(), self.port);
         command
-            .env("HOME", home.path())
-            .env("TINE_HOME", home.path().join(".tine"))
-            .env("PORT", self.port.to_string())
-            .env("NODE_PATH", runtimes::node_modules())
-            .env("NO_COLOR", "1")
-            .env("DENO_NO_UPDATE_CHECK", "1")
             .envs(self.variables)
             .args(&self.before)
             .args(self.options);
@@ -214,6 +200,27 @@ impl Tine {
             port: self.port,
         }
     }
+}
+
+/// Gives a command of the binary the surroundings of a test: a home and a port of its own, Express,
+/// and nothing of what the test itself was started with.
+pub(crate) fn surround(command: &mut Command, home: &Path, port: u16) {
+    for name in REMOVED {
+        command.env_remove(name);
+    }
+    for (name, _) in env::vars_os().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        name.starts_with("TINE_") || name.starts_with("PM2_")
+    }) {
+        command.env_remove(name);
+    }
+    command
+        .env("HOME", home)
+        .env("TINE_HOME", home.join(".tine"))
+        .env("PORT", port.to_string())
+        .env("NODE_PATH", runtimes::node_modules())
+        .env("NO_COLOR", "1")
+        .env("DENO_NO_UPDATE_CHECK", "1");
 }
 
 /// A running `tine`; everything a [`Program`] can is there, too.

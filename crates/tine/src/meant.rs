@@ -8,8 +8,11 @@ use crate::daemon;
 use crate::exit;
 use crate::trouble::Trouble;
 use crate::ui::Ui;
-use tine_config::file::{LoadOptions, Loaded, Source, find_default, load, load_names};
-use tine_config::{Around, Kind, Options, Problem, Problems, Severity, kind_of};
+use tine_config::file::find_default;
+use tine_config::{
+    Around, Kind, LoadOptions, Loaded, Options, Problem, Problems, Severity, Source, kind_of, load,
+    load_names,
+};
 use tine_control::{AppSpec, Changes, Target, Variables};
 
 /// Variables that are meant for this very process and not for what is started from it.
@@ -52,6 +55,11 @@ pub(crate) fn source(word: &str, around: &Around) -> Option<Source> {
         Kind::Stdin => Some(Source::Stdin),
         Kind::Number(_) | Kind::Bare | Kind::Path(_) | Kind::Command => None,
     }
+}
+
+/// The same for a word that must be one, whatever its name.
+pub(crate) fn source_or_file(word: &str, around: &Around) -> Source {
+    source(word, around).unwrap_or_else(|| Source::File(around.absolute(word, &around.cwd)))
 }
 
 /// The apps of a process file, with the options of the command line over what it says.
@@ -98,7 +106,7 @@ pub(crate) fn app(
 /// # Errors
 /// What is wrong with them.
 pub(crate) fn changes(options: &Options, around: &Around, ui: Ui) -> Result<Changes, Trouble> {
-    tine_config::changes::changes(options, around).map_err(|problems| said(problems, ui))
+    tine_config::changes(options, around).map_err(|problems| said(problems, ui))
 }
 
 /// What words mean to the daemon; a process file means its apps, by name.

@@ -5,6 +5,7 @@ pub(crate) mod describe;
 pub(crate) mod inspect;
 pub(crate) mod line;
 pub(crate) mod list;
+pub(crate) mod plan;
 pub(crate) mod pm2;
 pub(crate) mod progress;
 pub(crate) mod table;

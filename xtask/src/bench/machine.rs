@@ -83,7 +83,7 @@ fn commit() -> String {
 }
 
 /// From its package, because asking pm2 itself starts its daemon.
-fn pm2_version(script: &std::path::Path) -> String {
+pub(crate) fn pm2_version(script: &std::path::Path) -> String {
     let package = script
         .parent()
         .and_then(|bin| bin.parent())

@@ -4,6 +4,7 @@ mod options;
 
 mod connections;
 mod ipc;
+mod manager;
 
 mod contender;
 mod nginx;
@@ -23,13 +24,14 @@ mod report;
 use crate::Result;
 
 const USAGE: &str = "\
-usage: cargo xtask bench connections|ipc [options]   (`connections --help`, `ipc --help` list them)
+usage: cargo xtask bench connections|ipc|manager [options]   (`connections --help` and so on list them)
 ";
 
 /// Runs the bench that the first argument names.
 pub(crate) fn main(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("ipc") => ipc::main(&arguments[1..]),
+        Some("manager") => manager::main(&arguments[1..]),
         Some("connections") => connections::main(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

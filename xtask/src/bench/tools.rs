@@ -23,14 +23,10 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn find(options: &Options) -> Result<Tools> {
-        let runtimes = runtimes();
         Ok(Tools {
             node: node(options.node.as_ref())?,
             wrk: on_path("wrk", "apt-get install wrk")?,
-            pm2: exists(
-                runtimes.join("pm2/node_modules/pm2/bin/pm2"),
-                "scripts/setup-runtimes.sh --bench",
-            ),
+            pm2: pm2(),
             nginx: on_path("nginx", "apt-get install nginx-light"),
             tine: exists(options.tine.clone(), "cargo build --release -p tine"),
         })
@@ -46,6 +42,12 @@ pub(crate) fn node(asked: Option<&PathBuf>) -> Result<PathBuf> {
     };
     node.canonicalize()
         .map_err(|e| format!("resolving {}: {e}", node.display()))
+}
+
+/// pm2's entry script.
+pub(crate) fn pm2() -> Result<PathBuf> {
+    let script = runtimes().join("pm2/node_modules/pm2/bin/pm2");
+    exists(script, "scripts/setup-runtimes.sh --bench")
 }
 
 /// What a program prints when asked for its version, first line; or why it could not be asked.
@@ -64,7 +66,7 @@ pub(crate) fn version(command: &mut Command) -> String {
     }
 }
 
-fn runtimes() -> PathBuf {
+pub(crate) fn runtimes() -> PathBuf {
     let variable = |name| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())
@@ -77,7 +79,7 @@ fn runtimes() -> PathBuf {
     })
 }
 
-fn exists(path: PathBuf, hint: &str) -> Result<PathBuf> {
+pub(crate) fn exists(path: PathBuf, hint: &str) -> Result<PathBuf> {
     if path.is_file() {
         Ok(path)
     } else {

@@ -50,7 +50,7 @@ pub(super) const SERVE_PASSWORD: &str = "PM2_SERVE_BASIC_AUTH_PASSWORD";
 impl Serve {
     /// The words after `tine`.
     pub(super) fn args(&self) -> Vec<String> {
-        let mut args = vec!["serve".to_owned()];
+        let mut args = vec!["serve-files".to_owned()];
         args.push(self.path.clone().unwrap_or_else(|| ".".to_owned()));
         args.push(self.port().to_string());
         if let Some(host) = &self.host {

@@ -8,6 +8,7 @@ use super::registry::Registry;
 use super::words;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use tine_cluster::primary::{Event as ClusterEvent, Primary, Seat, WorkerId};
 use tine_cluster::{Body, ExitStatus};
 use tine_control::{ExecMode, ExitInfo, What};
@@ -106,7 +107,7 @@ fn heard_spawned(
     process.version = version;
     if let (Some(birth), Some(primary), Some(pid)) = (process.birth.take(), primary, pid) {
         let known = pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
-        match primary.born(birth, pid, known) {
+        match primary.born(*birth, pid, known) {
             Ok(worker) => process.worker = Some(worker),
             Err(error) => log(format_args!(
                 "watching a worker of {}: {error}",
@@ -117,13 +118,26 @@ fn heard_spawned(
     process.pidfd = pidfd;
     if let Some(path) = pid_file
         && let Some(number) = process.number()
-        && std::fs::write(&path, number.to_string()).is_ok()
     {
-        process.pid_file = Some(path);
+        match write_number(&path, number) {
+            Ok(()) => process.pid_file = Some(path),
+            Err(error) => log(format_args!("writing {}: {error}", path.display())),
+        }
     }
     entry.listening.clear();
     core.machine
         .handle(now, Event::Spawned { slot, generation });
+}
+
+fn write_number(path: &Path, number: u32) -> std::io::Result<()> {
+    let text = number.to_string();
+    match std::fs::write(path, &text) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+            std::fs::write(path, text)
+        }
+        written => written,
+    }
 }
 
 fn heard_exit(
@@ -367,7 +381,7 @@ fn spawn(
         Ok(process) => {
             if let Some(entry) = core.slots.get_mut(&slot) {
                 entry.refused.clear();
-                entry.processes.insert(generation, process);
+                entry.processes.insert(generation, Box::new(process));
                 core.new_slots.insert(slot);
             }
         }

@@ -98,8 +98,8 @@ pub(super) struct Slot {
     pub(super) id: u32,
     /// When it was made, or last started by hand: milliseconds since 1970.
     pub(super) created: u64,
-    /// By generation. Two during a reload.
-    pub(super) processes: BTreeMap<u64, Process>,
+    /// By generation. Two during a reload. Boxed, because a node of the map has room for many.
+    pub(super) processes: BTreeMap<u64, Box<Process>>,
     /// The latest last.
     pub(super) exits: VecDeque<ExitInfo>,
     /// Where its process said that it listens.
@@ -248,9 +248,8 @@ impl Core {
     pub(super) fn process(&self, slot: u32) -> Option<&Process> {
         let view = self.machine.view(slot)?;
         let processes = &self.slots.get(&slot)?.processes;
-        processes
-            .get(&view.generation)
-            .filter(|it| it.pid.is_some())
+        let process = processes.get(&view.generation)?;
+        process.pid.is_some().then_some(&**process)
     }
 
     /// The files of a process.

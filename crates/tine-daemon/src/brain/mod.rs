@@ -102,6 +102,9 @@ async fn live(home: Home, mut client: Client) -> Result<(), Error> {
         });
     }
 
+    // What the beginning took will not be needed again.
+    tine_sys::memory::give_back();
+
     let (ask, mut asked) = mpsc::unbounded_channel::<Asked>();
     let requests = registry.clone();
     tokio::task::spawn_local(async move {

@@ -17,7 +17,7 @@ const READ: usize = 64 * 1024;
 /// Reads at the end of a process: more than a pipe can hold (`F_SETPIPE_SZ` up to 1 MiB).
 const READS_AT_END: usize = 20;
 /// Lines remembered for the record of an exit.
-const LAST_LINES: usize = 10;
+const LAST_LINES: usize = 16;
 /// Lines that may wait for one follower.
 const UNREAD_LINES: usize = 4096;
 

@@ -26,7 +26,7 @@ pub(super) struct Process {
     /// As what the cluster knows it.
     pub(super) worker: Option<WorkerId>,
     /// Until it exists.
-    pub(super) birth: Option<Birth>,
+    pub(super) birth: Option<Box<Birth>>,
     /// The end that is written to; does not block.
     pub(super) stdin: Option<OwnedFd>,
     pub(super) output: Rc<Output>,
@@ -93,8 +93,9 @@ pub(super) fn order(
     registry.link.put(names(place).to_vec(), &held);
     let channel = resolved.channel;
     let ordered = if channel {
-        order_with_channel(core, primary, place, resolved, [stdin, stdout, stderr])
-            .and_then(|birth| spawn_birth(&registry.link, place, &birth).map(|()| Some(birth)))
+        order_with_channel(core, primary, place, resolved, [stdin, stdout, stderr]).and_then(
+            |birth| spawn_birth(&registry.link, place, &birth).map(|()| Some(Box::new(birth))),
+        )
     } else {
         spawn(&registry.link, place, &resolved, [&stdin, &stdout, &stderr]).map(|()| None)
     };

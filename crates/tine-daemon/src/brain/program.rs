@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tine_cluster::Dialect;
-use tine_control::{AppSpec, ExecMode, Variables};
+use tine_control::{AppSpec, ExecMode, Problem, Variables};
 use tine_sys::spawn::{ResolveError, resolve_program};
 
 /// A program with everything resolved that can be before it exists.
@@ -23,6 +23,21 @@ pub(super) struct Resolved {
     pub(super) dialect: Dialect,
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
+}
+
+/// What is wrong with the user or the group of an app, if something is.
+pub(super) fn check_user(spec: &AppSpec) -> Option<Problem> {
+    let error = user(spec).err()?;
+    let (field, hint) = match &error {
+        CannotStart::Group { .. } => ("gid", "`getent group` lists the groups there are"),
+        CannotStart::NotRoot => ("uid", "start the daemon as root, or leave uid and gid out"),
+        _ => ("uid", "`getent passwd` lists the users there are"),
+    };
+    Some(Problem {
+        field: field.to_owned(),
+        text: error.to_string(),
+        hint: hint.to_owned(),
+    })
 }
 
 /// Why nothing can be executed. Trying again does not help, unless somebody mends it.
@@ -153,7 +168,7 @@ pub(super) fn resolve(spec: &AppSpec, environment: Variables) -> Result<Resolved
 }
 
 /// The numbers of a user and a group that were named.
-fn user(spec: &AppSpec) -> Result<(Option<u32>, Option<u32>), CannotStart> {
+pub(super) fn user(spec: &AppSpec) -> Result<(Option<u32>, Option<u32>), CannotStart> {
     if spec.uid.is_none() && spec.gid.is_none() {
         return Ok((None, None));
     }

@@ -270,7 +270,7 @@ fn take_process(
         version,
     };
     if let Some(entry) = core.slots.get_mut(&slot) {
-        entry.processes.insert(generation, taken);
+        entry.processes.insert(generation, Box::new(taken));
     }
     if written.pid.is_none() {
         core.machine

@@ -1,7 +1,6 @@
 //! How is a process shown, and what became of an ask, in words?
 
 use super::app::{Core, Outcomes};
-use super::process::Process;
 use std::path::Path;
 use tine_control::reply::{Acted, Failed};
 use tine_control::{ProcessFiles, ProcessInfo, ProcessStatus};
@@ -79,7 +78,7 @@ fn entry(core: &Core, slot: u32) -> Option<ProcessInfo> {
     let view = core.machine.view(slot);
     let generation = view.as_ref().map_or(0, |view| view.generation);
     let process = entry.processes.get(&generation);
-    let pid = process.and_then(Process::number);
+    let pid = process.and_then(|process| process.number());
     let clock = super::clock::wall();
     let now = core.clock.now();
     Some(ProcessInfo {
@@ -130,7 +129,11 @@ fn often(entry: &super::app::Slot, now: u64) -> String {
     const HOUR: u64 = 60 * 60 * 1000;
     let unasked: Vec<_> = entry.exits.iter().filter(|exit| !exit.asked).collect();
     let recent = unasked.iter().rev().take(MANY);
-    match (unasked.len() >= MANY, recent.last(), unasked.last()) {
+    match (
+        unasked.len() >= MANY,
+        recent.min_by_key(|exit| exit.at),
+        unasked.last(),
+    ) {
         (true, Some(first), Some(last)) if now.saturating_sub(first.at) < HOUR => {
             let exit = match (last.code, &last.signal) {
                 (Some(code), _) => format!("exit code {code}"),

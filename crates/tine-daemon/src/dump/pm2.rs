@@ -4,7 +4,7 @@
 //! were made of it, and in `env` its whole environment, in which what the process file gave and
 //! what the shell had can no longer be told apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -436,11 +436,4 @@ fn without_id(path: &Path, id: &str) -> PathBuf {
         None => stem.to_owned(),
     };
     path.with_file_name(name)
-}
-
-/// By name, for tests.
-#[cfg(test)]
-pub(super) fn by_name(imported: &Imported) -> BTreeMap<&str, &DumpedApp> {
-    let each = imported.apps.iter();
-    each.map(|app| (app.spec.name.as_str(), app)).collect()
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-use super::pm2::by_name;
 use super::*;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -145,6 +145,11 @@ fn dumps_of_every_release_are_read() {
     );
     // What a later release has added is passed over.
     assert_eq!(read.apps[1].spec.interpreter.as_deref(), Some("python3"));
+}
+
+fn by_name(imported: &Imported) -> BTreeMap<&str, &DumpedApp> {
+    let each = imported.apps.iter();
+    each.map(|app| (app.spec.name.as_str(), app)).collect()
 }
 
 const OF_PM2: &str = include_str!("../../tests/fixtures/dump.pm2");

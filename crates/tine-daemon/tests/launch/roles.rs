@@ -9,7 +9,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -73,8 +73,10 @@ fn brain(home: &Home) -> ExitCode {
         .unwrap();
     runtime.block_on(async {
         let listener = tokio::net::UnixListener::from_std(listener).unwrap();
-        let gone = keeper.as_fd().try_clone_to_owned().unwrap();
-        let gone = tokio::io::unix::AsyncFd::new(gone).unwrap();
+        // For its readiness alone: nothing is read through it.
+        let gone = UnixStream::from(keeper.as_fd().try_clone_to_owned().unwrap());
+        gone.set_nonblocking(true).unwrap();
+        let gone = tokio::net::UnixStream::from_std(gone).unwrap();
         let handler = |asked: Asked| {
             let pong = Pong {
                 pid: std::process::id(),

@@ -2,15 +2,15 @@
 //! sockets listen, and whose are they?
 
 #[cfg(target_os = "linux")]
+mod listening;
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod platform;
 #[cfg(not(target_os = "linux"))]
 #[path = "other.rs"]
 mod platform;
-#[cfg(target_os = "linux")]
-mod listening;
-#[cfg(target_os = "linux")]
-mod netlink;
 #[cfg(target_os = "linux")]
 mod unread;
 

@@ -14,9 +14,9 @@ mod glance;
 
 #[cfg(target_os = "linux")]
 pub use glance::{Meter, Reading, glance, is_gone, since_boot};
+pub use platform::of;
 #[cfg(not(target_os = "linux"))]
 pub use platform::{glance, is_gone, since_boot};
-pub use platform::of;
 
 /// What one process uses, its threads included, its children not: what can be had cheaply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,20 +86,18 @@ pub(crate) struct MultiSet {
 /// Write a process file to begin with.
 #[derive(Debug, Arguments)]
 pub(crate) struct Init {
-    /// `simple` for a file with little in it.
+    /// Which one; ecosystem.config.js with what is asked for most often if not given.
     #[arg(value_name = "MODE")]
     pub(crate) mode: Option<InitMode>,
-
-    /// The file: ecosystem.config.js, or one that ends in .toml.
-    #[arg(long, value_name = "FILE", default_value = "ecosystem.config.js")]
-    pub(crate) file: PathBuf,
 }
 
-/// How much is in a new process file.
+/// Which process file to begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InitMode {
-    /// What most need.
+    /// One app in ecosystem.config.js and no more.
     Simple,
+    /// The same in tine.toml, which needs no JavaScript.
+    Toml,
 }
 
 /// Say what is wrong with a process file.

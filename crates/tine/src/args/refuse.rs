@@ -1,7 +1,8 @@
 //! How is somebody told that the words make no sense?
 
-use super::missing;
+use super::{Args, missing};
 use crate::trouble::Trouble;
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::path::Path;
 
@@ -10,7 +11,7 @@ pub(crate) fn refusal(refused: &clap::Error) -> Option<Trouble> {
     match refused.kind() {
         ErrorKind::InvalidSubcommand => {
             let word = text(refused, ContextKind::InvalidSubcommand)?;
-            Some(unknown_verb(&word, suggestion(refused).as_deref()))
+            Some(unknown_verb(&word))
         }
         ErrorKind::UnknownArgument => {
             let word = text(refused, ContextKind::InvalidArg)?;
@@ -21,7 +22,7 @@ pub(crate) fn refusal(refused: &clap::Error) -> Option<Trouble> {
     }
 }
 
-fn unknown_verb(word: &str, near: Option<&str>) -> Trouble {
+fn unknown_verb(word: &str) -> Trouble {
     if let Some(reason) = missing::verb(word) {
         return Trouble::usage(format!("`tine {word}`: {reason}"));
     }
@@ -31,7 +32,7 @@ fn unknown_verb(word: &str, near: Option<&str>) -> Trouble {
             "did you mean `tine start {word}`, or `tine run {word}` in the foreground?"
         ));
     }
-    match near {
+    match nearest(word) {
         Some(near) => trouble.hint(format!("did you mean `tine {near}`?")),
         None => trouble.hint("`tine --help` lists the commands"),
     }
@@ -44,20 +45,28 @@ fn text(refused: &clap::Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-fn suggestion(refused: &clap::Error) -> Option<String> {
-    match refused.get(ContextKind::SuggestedSubcommand)? {
-        ContextValue::String(text) => Some(text.clone()),
-        ContextValue::Strings(texts) => texts.first().cloned(),
-        _ => None,
-    }
+/// The command that is written most like a word, if one is near enough to be meant.
+fn nearest(word: &str) -> Option<String> {
+    let word = word.to_lowercase();
+    let command = Args::command();
+    let names = command
+        .get_subcommands()
+        .flat_map(|verb| verb.get_name_and_visible_aliases());
+    let (distance, name) = names
+        .map(|name| {
+            let distance = strsim::damerau_levenshtein(&word, &name.to_lowercase());
+            (distance, name)
+        })
+        .min_by_key(|(distance, _)| *distance)?;
+    // A third of the letters may be wrong.
+    (distance * 3 <= word.chars().count().max(name.len())).then(|| name.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Args;
     use crate::args::missing::VERBS as MISSING_VERBS;
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     fn said(line: &[&str]) -> String {
         let words = ["tine"].iter().chain(line);

@@ -254,7 +254,7 @@ mod tests {
     fn wide_letters_take_two_places() {
         let rows = vec![vec![Cell::of("1"), Cell::of("日本語日本語"), Cell::of("x")]];
         let text = render(&COLUMNS, &rows, Some(20), Styles::plain());
-        assert_eq!(text, "id  name        more\n 1  日本語日本…  x\n");
+        assert_eq!(text, "id  name        more\n 1  日本語日…   x\n");
     }
 
     #[test]

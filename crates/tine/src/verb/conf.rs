@@ -1,6 +1,6 @@
 //! `tine conf` and `tine config`: all settings, or one.
 
-use super::get::lines;
+use super::get::{lines, stored};
 use crate::args::keep::{Config, Get, Set};
 use crate::daemon;
 use crate::exit;
@@ -19,7 +19,10 @@ pub(crate) fn run(args: Config, ui: Ui) -> Result<u8, Trouble> {
 
 /// Prints all settings.
 pub(super) fn all(json: bool) -> Result<u8, Trouble> {
-    let settings = daemon::ensured()?.ask(&Conf {})?.settings;
+    let settings = match daemon::present()? {
+        Some(mut client) => client.ask(&Conf {})?.settings,
+        None => stored()?.all(),
+    };
     if json {
         ui::print_json(&settings)?;
     } else {

@@ -1,6 +1,7 @@
 //! stop, restart, reload, delete, reset, sendSignal, kill: what is done to processes that are there.
 
 use super::super::app::{App, Change, Outcomes};
+use super::super::program;
 use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
 use super::super::words;
@@ -182,6 +183,9 @@ fn change(
         let core = app.core.borrow();
         let changed = core.full_spec().changed(changes);
         let mut spec = changed.map_err(|problems| Failure::invalid(&core.spec.name, problems))?;
+        if let Some(problem) = program::check_user(&spec) {
+            return Err(Failure::invalid(&core.spec.name, vec![problem]));
+        }
         if let Some(shell) = shell {
             spec.inherit(&shell.0);
         }

@@ -115,4 +115,5 @@ async fn with_notes<A: Into<Answer>>(
         let _ = reply.note(&note);
     }
     reply.finish(outcome);
+    tine_sys::memory::give_back();
 }

@@ -2,6 +2,7 @@
 
 use super::super::app::{App, Change, Core};
 use super::super::deposit::Held;
+use super::super::program;
 use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
 use super::act::carry_out;
@@ -28,7 +29,8 @@ pub(super) async fn start(
     let mut names = BTreeSet::new();
     for mut spec in apps {
         spec.inherit(&inherited_env.0);
-        let problems = spec.check();
+        let mut problems = spec.check();
+        problems.extend(program::check_user(&spec));
         if !problems.is_empty() {
             return Err(Failure::invalid(&spec.name, problems));
         }

@@ -309,6 +309,7 @@ mod tests {
         let words = ["tine", "run"].iter().chain(line);
         match crate::args::Args::try_parse_from(words).unwrap().verb {
             crate::args::Verb::Run(run) => run,
+            other => panic!("{other:?}"),
         }
     }
 

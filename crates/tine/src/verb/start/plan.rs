@@ -11,7 +11,7 @@ use crate::meant;
 use crate::show::words::harmless;
 use crate::trouble::Trouble;
 use crate::ui::Ui;
-use tine_config::{Around, Kind, Options, kind_of};
+use tine_config::{Around, Kind, Options, Present, kind_of};
 use tine_control::client::Client;
 use tine_control::request::Describe;
 use tine_control::{AppInfo, AppSpec, Changes, ProcessInfo, Target};
@@ -243,13 +243,12 @@ impl<'a> Wanted<'a> {
             plan.stopped.push(app);
             return Ok(());
         }
-        if let Some(AppInfo { spec, .. }) = there {
-            let fields = differing(spec, &app);
-            if !fields.is_empty() {
+        if let Some(there) = there {
+            let differs = differing(there, &app);
+            if !differs.is_empty() {
                 plan.differs.push(format!(
-                    "{} runs already, and differs from what was asked for in {}",
-                    harmless(&app.name),
-                    fields.join(", ")
+                    "{} runs already, and is not what was asked for: {differs}",
+                    harmless(&app.name)
                 ));
                 return Ok(());
             }
@@ -259,19 +258,17 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The names of the fields in which two apps differ, but for what the shell and the place of their
-/// definition give them.
-fn differing(one: &AppSpec, other: &AppSpec) -> Vec<String> {
-    let fields = |app: &AppSpec| match serde_json::to_value(app) {
-        Ok(serde_json::Value::Object(map)) => map,
-        _ => serde_json::Map::new(),
+/// In what an app that is there differs from one that was asked for, in words; empty: in nothing.
+fn differing(there: &AppInfo, wanted: &AppSpec) -> String {
+    let present = Present {
+        app: &there.spec,
+        slots: there.slots as usize,
     };
-    let (one, other) = (fields(one), fields(other));
-    one.into_iter()
-        .filter(|(name, _)| name != "inherited_env" && name != "defined_in")
-        .filter(|(name, value)| other.get(name) != Some(value))
-        .map(|(name, _)| name)
-        .collect()
+    let cores = tine_daemon::usable_cores();
+    let wanted = std::slice::from_ref(wanted);
+    let steps = tine_config::difference(None, wanted, &[present], cores, false);
+    let words: Vec<String> = steps.iter().flat_map(crate::show::plan::changes).collect();
+    words.join(", ")
 }
 
 #[cfg(test)]
@@ -280,15 +277,26 @@ mod tests {
 
     #[test]
     fn apps_differ_in_what_was_asked_for_and_not_in_where() {
-        let one = AppSpec::new("web", "/srv/app.js", "/srv");
-        let mut other = one.clone();
-        other.defined_in = Some("/srv/ecosystem.config.js".into());
-        other.inherited_env = [("PATH", "/bin")].into_iter().collect();
-        assert!(differing(&one, &other).is_empty());
-        other.max_restarts = 0;
-        other.env = [("A", "1")].into_iter().collect();
-        let mut fields = differing(&one, &other);
-        fields.sort();
-        assert_eq!(fields, ["env", "max_restarts"]);
+        let there = AppInfo {
+            spec: AppSpec::new("web", "/srv/app.js", "/srv"),
+            slots: 1,
+            policy: None,
+        };
+        let mut wanted = there.spec.clone();
+        wanted.defined_in = Some("/srv/ecosystem.config.js".into());
+        wanted.inherited_env = [("PATH", "/bin")].into_iter().collect();
+        assert_eq!(differing(&there, &wanted), "");
+        wanted.max_restarts = 0;
+        wanted.env = [("A", "secret")].into_iter().collect();
+        wanted.instances = "3".parse().unwrap();
+        let words = differing(&there, &wanted);
+        for part in [
+            "max_restarts: 16 -> 0",
+            "env.A: none -> ",
+            "processes: 1 -> 3",
+        ] {
+            assert!(words.contains(part), "{part:?} in {words:?}");
+        }
+        assert!(!words.contains("secret"), "{words}");
     }
 }

@@ -1,0 +1,46 @@
+//! The daemon and every command of the command line, with programs as people write them.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+mod support;
+
+/// How things come into the list.
+mod files;
+mod options;
+mod start;
+mod start_fails;
+
+/// How they go on, and how they end.
+mod delete;
+mod reload;
+mod restart;
+mod scale;
+mod stop;
+mod trees;
+
+/// What the daemon does by itself.
+mod policy;
+
+/// What can be seen.
+mod describe;
+mod list;
+mod logs;
+
+/// What can be said to processes.
+mod input;
+mod signal;
+
+/// The list as a whole.
+mod apply;
+mod save;
+mod settings;
+
+/// The daemon itself.
+mod brain;
+mod kill;
+mod launch;
+
+/// The words of the command line.
+mod serve;
+mod words;

@@ -1,0 +1,125 @@
+//! What happens when a process ends by itself?
+
+use crate::case::Step::{Fails, Kill, Look, Run, Write, Remove};
+use crate::programs::{END, END_WHILE_BROKEN, IDLE, SERVER};
+
+cases! {
+    one_that_is_killed_comes_back {
+        files: [("app.js", IDLE)],
+        steps: [Run("start app.js"), Look("app online/0"), Kill("app", 0), Look("app online/1")],
+    }
+
+    one_of_a_cluster_that_is_killed_comes_back {
+        files: [("app.js", SERVER)],
+        steps: [
+            Run("start app.js -i 2"),
+            Look("app online/0; app online/0"),
+            Kill("app", 1),
+            Look("app online/0; app online/1"),
+        ],
+    }
+
+    one_that_does_not_start_is_errored {
+        files: [("app.js", END)],
+        steps: [Run("start app.js --max-restarts 3 -- 1"), Look("app errored/2")],
+    }
+
+    one_that_does_not_start_is_errored_after_16_starts {
+        files: [("app.js", END)],
+        steps: [Run("start app.js -- 1"), Look("app errored/15")],
+    }
+
+    one_that_is_errored_can_be_started_again {
+        files: [("app.js", END_WHILE_BROKEN), ("broken", "")],
+        steps: [
+            Run("start app.js --max-restarts 2"),
+            Look("app errored/1"),
+            Remove("broken"),
+            Run("restart app"),
+            Look("app online/1"),
+        ],
+    }
+
+    one_that_ends_with_0_comes_back_too {
+        files: [("app.js", END)],
+        steps: [Run("start app.js --max-restarts 3 -- 0"), Look("app errored/2")],
+    }
+
+    no_autorestart_after_0 {
+        files: [("app.js", END)],
+        steps: [Run("start app.js --no-autorestart -- 0"), Look("app stopped/0")],
+    }
+
+    no_autorestart_after_1 {
+        files: [("app.js", END)],
+        steps: [Run("start app.js --no-autorestart -- 1"), Look("app stopped/0")],
+    }
+
+    no_autorestart_after_a_signal {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js --no-autorestart"),
+            Look("app online/0"),
+            Kill("app", 0),
+            Look("app stopped/0"),
+        ],
+    }
+
+    a_code_that_stops {
+        files: [("app.js", END)],
+        steps: [Run("start app.js --stop-exit-codes 7 -- 7"), Look("app stopped/0")],
+    }
+
+    another_code_than_that_which_stops {
+        files: [("app.js", END)],
+        steps: [Run("start app.js --stop-exit-codes 7 --max-restarts 2 -- 6"), Look("app errored/1")],
+    }
+
+    a_delay_before_the_next_start {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js --restart-delay 3000"),
+            Look("app online/0"),
+            Kill("app", 0),
+            Look("app waiting/0"),
+            Look("app online/1"),
+        ],
+    }
+
+    a_stop_ends_the_delay {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js --restart-delay 20000"),
+            Kill("app", 0),
+            Look("app waiting/0"),
+            Run("stop app"),
+            Look("app stopped/0"),
+        ],
+    }
+
+    a_delay_that_grows {
+        files: [("app.js", END)],
+        steps: [
+            Run("start app.js --exp-backoff-restart-delay 1500 -- 1"),
+            Look("app waiting/0"),
+            Look("app waiting/1"),
+        ],
+    }
+
+    a_program_that_cannot_be_executed {
+        files: [("app", "text\n")],
+        steps: [Fails("start ./app --interpreter none --max-restarts 2", 1)],
+    }
+
+    restart_with_another_option {
+        files: [("app.js", END_WHILE_BROKEN)],
+        steps: [
+            Run("start app.js"),
+            Run("restart app --max-restarts 1"),
+            Look("app online/1"),
+            Write("broken", ""),
+            Kill("app", 0),
+            Look("app errored"),
+        ],
+    }
+}
