@@ -482,5 +482,6 @@ fn ended(core: &mut Core, registry: &Registry, slot: u32, generation: u64, asked
         exit.asked = asked;
         let exit = exit.clone();
         registry.publish(What::Exited { process, exit });
+        registry.ended.notify_waiters();
     }
 }

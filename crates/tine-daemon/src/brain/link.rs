@@ -73,7 +73,7 @@ pub(super) enum Spawned {
 }
 
 /// Registers a descriptor with tokio.
-fn watch(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn watch(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     // Deprecated because a type could change its descriptor while it is registered. An `OwnedFd`
     // cannot: it is one open file until it is dropped. The replacement is an unsafe function.
     #[allow(deprecated)]

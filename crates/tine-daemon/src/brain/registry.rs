@@ -3,18 +3,19 @@
 use super::app::{App, AppId, Core};
 use super::clock::{Clock, log, wall};
 use super::deposit::{self, FORM, Held, WrittenDaemon};
-use super::link::{Link, Place, Spawned};
+use super::link::{Link, Place, Spawned, watch};
 use super::output::Followers;
 use crate::home::Home;
 use crate::listening::Listening;
 use crate::sample::Sampler;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use tine_cluster::primary::Primary;
 use tine_control::server::{Ending, Events};
 use tine_control::{Note, ProcessStatus, Variables, What, Who};
-use tine_keeper::protocol::Exit;
+use tine_keeper::protocol::{Exit, Status};
 use tokio::sync::{Notify, mpsc};
 
 /// Everything that this brain has.
@@ -43,6 +44,8 @@ pub(super) struct Registry {
     is_ending: Cell<bool>,
     /// How many apps are being looked at whether they listen.
     pub(super) lookers: Cell<u32>,
+    /// Told when a process has ended.
+    pub(super) ended: Notify,
     /// Told when the keeper was asked to end.
     pub(super) terminated: Notify,
 }
@@ -92,6 +95,7 @@ impl Registry {
             watchers: RefCell::default(),
             is_ending: Cell::new(false),
             lookers: Cell::new(0),
+            ended: Notify::new(),
             terminated: Notify::new(),
         })
     }
@@ -213,9 +217,26 @@ impl Registry {
         }
     }
 
+    /// Nobody reaps any more, and nothing can be started. What runs goes on, and that it ends can
+    /// still be seen, though not how.
     pub(super) fn keeper_is_gone(&self) {
         for app in self.apps() {
-            app.wake.notify_one();
+            let core = app.core.borrow();
+            for (slot, entry) in &core.slots {
+                for (generation, process) in &entry.processes {
+                    let place = Place {
+                        app: app.id,
+                        slot: *slot,
+                        generation: *generation,
+                    };
+                    let pidfd = process.pidfd.as_ref();
+                    let pidfd = pidfd.and_then(|pidfd| pidfd.try_clone().ok());
+                    if let (Some(pidfd), Some(pid)) = (pidfd, process.pid) {
+                        let pid = pid.as_raw_nonzero().get();
+                        tokio::task::spawn_local(tell_end(app.clone(), place, pid, pidfd));
+                    }
+                }
+            }
         }
     }
 
@@ -274,6 +295,22 @@ impl Registry {
     /// Tells all who have subscribed.
     pub(super) fn publish(&self, what: What) {
         self.events.publish(wall(), what);
+    }
+}
+
+/// Tells an app that a process has ended which nobody reaps for it.
+async fn tell_end(app: Rc<App>, place: Place, pid: i32, pidfd: OwnedFd) {
+    // A pidfd becomes readable when its process ends (pidfd_open(2)).
+    let Ok(watched) = watch(pidfd) else { return };
+    if watched.readable().await.is_ok() {
+        let exit = Exit {
+            seq: 0,
+            name: Some(place.name()),
+            pid,
+            status: Status::Unknown,
+            at: wall(),
+        };
+        app.exited(place, exit);
     }
 }
 

@@ -261,6 +261,25 @@ fn unhappy(core: &Core, slot: u32, failure: Failure) -> Failed {
     }
 }
 
+/// One that ended right after its start.
+pub(super) fn early(core: &Core, slot: u32, exit: &tine_control::ExitInfo) -> Failed {
+    let end = match (exit.code, &exit.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => signal.clone(),
+        (None, None) => "an unknown end".to_owned(),
+    };
+    Failed {
+        process: core.who_was(slot, exit.generation),
+        exit: Some(exit.clone()),
+        hint: format!("tine logs {}", core.spec.name),
+        ..failed(
+            core,
+            slot,
+            format!("it ended {} ms after its start with {end}", exit.lived),
+        )
+    }
+}
+
 /// A name as a part of a file name.
 pub(super) fn file_name(name: &str) -> String {
     name.chars()

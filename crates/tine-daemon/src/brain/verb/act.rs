@@ -6,11 +6,15 @@ use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
 use super::super::words;
 use std::rc::Rc;
+use std::time::Duration;
 use tine_control::reply::{Acted, Done};
 use tine_control::request::{Delete, Reload, Reset, Restart, Signal, Stop};
 use tine_control::server::Responder;
-use tine_control::{Changes, ErrorCode, Failure, Note, Variables};
+use tine_control::{Changes, ErrorCode, Failure, Note, ProcessStatus, Variables};
 use tine_rules::managed::{Ask, Until};
+
+/// How long a program that was restarted and says nothing is watched.
+const EARLY: Duration = Duration::from_millis(100);
 
 /// What is asked of each app that is meant.
 type Asks = Vec<(Rc<App>, Vec<u32>, Ask)>;
@@ -53,7 +57,67 @@ pub(super) async fn restart(
         };
         (app, slots, ask)
     });
-    Ok(carry_out(registry, asks.collect(), restart.wait, watcher).await)
+    let asks: Asks = asks.collect();
+    let silent = asks.iter().filter(|(_, _, ask)| {
+        matches!(
+            ask,
+            Ask::Restart {
+                until: Until::Online,
+                ..
+            }
+        )
+    });
+    let silent: Vec<Rc<App>> = silent.map(|(app, ..)| app.clone()).collect();
+    let mut acted = carry_out(registry, asks, restart.wait, watcher).await;
+    if restart.wait {
+        find_early_ends(registry, &silent, &mut acted).await;
+    }
+    Ok(acted)
+}
+
+/// A program that cannot run most often ends at once. Watches those that have no word for being up
+/// for a moment, and says which have ended.
+async fn find_early_ends(registry: &Rc<Registry>, apps: &[Rc<App>], acted: &mut Acted) {
+    let deadline = tokio::time::Instant::now() + EARLY;
+    let started: Vec<(Rc<App>, u32, u64)> = acted
+        .processes
+        .iter()
+        .filter(|process| process.status == ProcessStatus::Online)
+        .filter_map(|process| {
+            let mut apps = apps.iter();
+            let app = apps.find(|app| app.core.borrow().spec.name == process.name)?;
+            Some((app.clone(), process.slot, process.generation))
+        })
+        .collect();
+    let ended = || {
+        started.iter().all(|(app, slot, generation)| {
+            let core = app.core.borrow();
+            let entry = core.slots.get(slot);
+            let mut exits = entry.into_iter().flat_map(|entry| entry.exits.iter());
+            exits.any(|exit| exit.generation == *generation && !exit.asked)
+        })
+    };
+    while !ended() {
+        let told = registry.ended.notified();
+        if tokio::time::timeout_at(deadline, told).await.is_err() {
+            break;
+        }
+    }
+    for (app, slot, generation) in &started {
+        let core = app.core.borrow();
+        let Some(entry) = core.slots.get(slot) else {
+            continue;
+        };
+        let mut exits = entry.exits.iter();
+        let exit = exits.find(|exit| exit.generation == *generation && !exit.asked);
+        // One that was to end is no failure.
+        if let Some(exit) = exit.filter(|exit| exit.code != Some(0)) {
+            acted.failed.push(words::early(&core, *slot, exit));
+            acted.processes.retain(|process| process.id != entry.id);
+            acted.processes.extend(words::show(&core, &[*slot]));
+        }
+    }
+    acted.processes.sort_by_key(|process| process.id);
 }
 
 pub(super) async fn reload(
