@@ -15,7 +15,7 @@ use tine_control::{ExecMode, ExitInfo, What};
 use tine_keeper::protocol::{Exit, Status};
 use tine_rules::managed::{Action, AskId, Event};
 use tine_sys::Pid;
-use tine_sys::tree::{children, descendants, signal, signal_pidfd};
+use tine_sys::tree::{children, descendants, is_in_session_of, signal, signal_pidfd};
 
 const KILL: i32 = 9;
 
@@ -197,6 +197,7 @@ fn heard_exit(
     }
     // What it left behind would keep its port and its files.
     if core.spec.treekill
+        && registry.link.gone().is_none()
         && let Some(leader) = Pid::from_raw(exit.pid)
     {
         kill_orphans(leader);
@@ -457,7 +458,7 @@ fn kill_orphans(leader: Pid) {
         return;
     };
     for child in children(keeper).unwrap_or_default() {
-        if child != leader && rustix::process::getsid(Some(child)) == Ok(leader) {
+        if child != leader && is_in_session_of(leader, child) {
             for pid in descendants(child) {
                 let _ = signal(pid, KILL);
             }

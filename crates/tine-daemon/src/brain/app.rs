@@ -205,10 +205,15 @@ impl Core {
             Balance::Kernel => Some(Policy::Kernel),
             Balance::Sticky => Some(Policy::Sticky),
         };
-        let asked = crate::Balance::Auto;
-        match fixed {
+        let variable = "NODE_CLUSTER_SCHED_POLICY";
+        let of_node = || {
+            let own = self.spec.env.get(variable);
+            let value = own.or_else(|| self.inherited.get(variable))?;
+            Policy::of_node(value)
+        };
+        match fixed.or_else(of_node) {
             Some(policy) => policy,
-            None => asked.resolve(exact_turns),
+            None => crate::Balance::Auto.resolve(exact_turns),
         }
     }
 

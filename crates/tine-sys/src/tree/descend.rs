@@ -50,6 +50,15 @@ pub fn descendants(leader: Pid) -> Vec<Pid> {
     found
 }
 
+/// Whether a process is in the session that `leader` leads, or led. `false` also when the process
+/// is not there, or its session is that of another PID namespace.
+#[must_use]
+pub fn is_in_session_of(leader: Pid, pid: Pid) -> bool {
+    // SAFETY: no memory is involved.
+    let session = unsafe { libc::getsid(pid.as_raw_pid()) };
+    session == leader.as_raw_pid()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

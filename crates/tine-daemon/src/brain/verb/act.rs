@@ -5,6 +5,7 @@ use super::super::program;
 use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
 use super::super::words;
+use super::scale::resize;
 use std::rc::Rc;
 use std::time::Duration;
 use tine_control::reply::{Acted, Done};
@@ -17,7 +18,7 @@ use tine_rules::managed::{Ask, Until};
 const EARLY: Duration = Duration::from_millis(100);
 
 /// What is asked of each app that is meant.
-type Asks = Vec<(Rc<App>, Vec<u32>, Ask)>;
+pub(super) type Asks = Vec<(Rc<App>, Vec<u32>, Ask)>;
 
 pub(super) async fn stop(
     registry: &Rc<Registry>,
@@ -42,6 +43,7 @@ pub(super) async fn restart(
         restart.inherited_env.as_ref(),
     )?;
     let parallel = restart.parallel;
+    let (meant, resized) = resized(registry, meant, &restart.changes);
     let asks = meant.into_iter().map(|Meant { app, slots }| {
         // A program that has a word for being up is waited for until it says it; one that has
         // none ran before, and is only seen to run again.
@@ -57,7 +59,8 @@ pub(super) async fn restart(
         };
         (app, slots, ask)
     });
-    let asks: Asks = asks.collect();
+    let mut asks: Asks = asks.collect();
+    asks.extend(resized);
     let silent = asks.iter().filter(|(_, _, ask)| {
         matches!(
             ask,
@@ -143,11 +146,13 @@ pub(super) async fn reload(
         reload.inherited_env.as_ref(),
     )?;
     let (parallel, force) = (reload.parallel, reload.force);
-    let asks = each(meant, |slots| Ask::Reload {
+    let (meant, resized) = resized(registry, meant, &reload.changes);
+    let mut asks = each(meant, |slots| Ask::Reload {
         slots,
         parallel,
         force,
     });
+    asks.extend(resized);
     Ok(carry_out(registry, asks, reload.wait, watcher).await)
 }
 
@@ -263,6 +268,35 @@ fn change(
         app.change(registry, Change::Spec(Box::new(spec)));
     }
     Ok(())
+}
+
+/// Another number of instances among the changes: what is asked for that, and what remains to be
+/// restarted.
+fn resized(registry: &Registry, meant: Vec<Meant>, changes: &Changes) -> (Vec<Meant>, Asks) {
+    if !changes.contains_key("instances") {
+        return (meant, Asks::new());
+    }
+    let mut asks = Asks::new();
+    let meant = meant.into_iter().map(|mut meant| {
+        if let Some((slots, ask)) = fit(registry, &meant.app) {
+            meant.slots.retain(|slot| !slots.contains(slot));
+            asks.push((meant.app.clone(), slots, ask));
+        }
+        meant
+    });
+    let meant: Vec<Meant> = meant.collect();
+    (meant, asks)
+}
+
+/// What is to be asked of an app so that it has as many processes as it says.
+pub(super) fn fit(registry: &Registry, app: &App) -> Option<(Vec<u32>, Ask)> {
+    let wanted = app
+        .core
+        .borrow()
+        .spec
+        .instances
+        .resolve(crate::usable_cores());
+    resize(registry, app, u32::try_from(wanted).unwrap_or(u32::MAX))
 }
 
 fn each(meant: Vec<Meant>, ask: impl Fn(Vec<u32>) -> Ask) -> Asks {

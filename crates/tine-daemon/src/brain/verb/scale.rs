@@ -1,6 +1,6 @@
 //! scale: how many processes is an app to have?
 
-use super::super::app::Change;
+use super::super::app::{App, Change};
 use super::super::registry::{Registry, Watcher};
 use super::super::target;
 use super::act::carry_out;
@@ -49,22 +49,36 @@ pub(super) async fn scale(
             .push(format!("{name} has {now} already, there is nothing to do"));
         return Ok(acted);
     }
-    let (slots, ask) = if wanted > now {
-        let slots = app.new_slots(registry, (wanted - now) as usize);
-        let ask = Ask::Add {
-            slots: slots.clone(),
-            start: true,
-        };
-        (slots, ask)
-    } else {
-        // The highest numbers go: what the first instance does alone goes on being done.
-        let slots: Vec<u32> = there[wanted as usize..].to_vec();
-        let ask = Ask::Remove {
-            slots: slots.clone(),
-        };
-        (slots, ask)
+    let Some((slots, ask)) = resize(registry, &app, wanted) else {
+        return Err(Failure::new(ErrorCode::Busy, "the app is being changed"));
     };
-    app.change(registry, Change::Instances(wanted));
     let asks = vec![(app.clone(), slots, ask)];
     Ok(carry_out(registry, asks, scale.wait, watcher).await)
+}
+
+/// What is to be asked of an app so that it has so many processes; nothing if it has.
+pub(super) fn resize(registry: &Registry, app: &App, wanted: u32) -> Option<(Vec<u32>, Ask)> {
+    let there: Vec<u32> = app.core.borrow().slots.keys().copied().collect();
+    let wanted_slots = usize::try_from(wanted).unwrap_or(usize::MAX);
+    let (slots, ask) = match wanted_slots.checked_sub(there.len()) {
+        Some(0) => return None,
+        Some(more) => {
+            let slots = app.new_slots(registry, more);
+            let ask = Ask::Add {
+                slots: slots.clone(),
+                start: true,
+            };
+            (slots, ask)
+        }
+        None => {
+            // The highest numbers go: what the first instance does alone goes on being done.
+            let slots: Vec<u32> = there[wanted_slots..].to_vec();
+            let ask = Ask::Remove {
+                slots: slots.clone(),
+            };
+            (slots, ask)
+        }
+    };
+    app.change(registry, Change::Instances(wanted));
+    Some((slots, ask))
 }

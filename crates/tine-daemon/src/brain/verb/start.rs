@@ -5,7 +5,7 @@ use super::super::deposit::Held;
 use super::super::program;
 use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
-use super::act::carry_out;
+use super::act::{Asks, carry_out, fit};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use tine_control::reply::Acted;
@@ -77,6 +77,7 @@ pub(super) async fn start(
                     }
                     IfPresent::Restart => {
                         app.change(registry, Change::Spec(Box::new(spec)));
+                        let slots = refit(registry, &app, slots, &mut asks);
                         let ask = Ask::Restart {
                             slots: slots.clone(),
                             parallel: None,
@@ -86,6 +87,7 @@ pub(super) async fn start(
                     }
                     IfPresent::Reload => {
                         app.change(registry, Change::Spec(Box::new(spec)));
+                        let slots = refit(registry, &app, slots, &mut asks);
                         let ask = Ask::Reload {
                             slots: slots.clone(),
                             parallel: None,
@@ -118,6 +120,16 @@ pub(super) async fn start(
     let mut acted = carry_out(registry, asks, wait, watcher).await;
     acted.warnings.append(&mut warnings);
     Ok(acted)
+}
+
+/// An app that is there is to have as many processes as it says now; gives those of the slots that
+/// stay.
+fn refit(registry: &Registry, app: &Rc<App>, mut slots: Vec<u32>, asks: &mut Asks) -> Vec<u32> {
+    if let Some((resized, ask)) = fit(registry, app) {
+        slots.retain(|slot| !resized.contains(slot));
+        asks.push((app.clone(), resized, ask));
+    }
+    slots
 }
 
 /// Enters an app with its slots into the list; nothing of it runs yet.
