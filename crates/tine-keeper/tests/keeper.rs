@@ -320,7 +320,7 @@ fn a_crashing_brain_waits() {
     until("the fifth brain", || starts().len() >= 5);
     let starts = starts();
     let gaps: Vec<u128> = starts.windows(2).map(|two| two[1] - two[0]).collect();
-    for (gap, least) in gaps[1..].iter().zip([100, 200, 400]) {
+    for (gap, least) in gaps[1..].iter().zip([10, 20, 40]) {
         assert!(
             *gap >= least,
             "started after {gap} ms, not {least}: {starts:?}"
