@@ -25,6 +25,11 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Held while a process is being created; true once the chore was told to end.
 static ENDING: Mutex<bool> = Mutex::new(false);
 
+/// Held by a test that starts processes: those of the whole test process are one family, and the test of the
+/// session ends them all.
+#[cfg(test)]
+pub(crate) static FAMILY: Mutex<()> = Mutex::new(());
+
 fn ending() -> MutexGuard<'static, bool> {
     ENDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -210,6 +215,7 @@ mod tests {
     /// One test, because descendants belong to the whole test process.
     #[test]
     fn everything_that_was_started_is_gone_after_the_session() {
+        let _alone = FAMILY.lock().unwrap_or_else(PoisonError::into_inner);
         let session = Session::begin("xtask-cleanup-test").unwrap();
         let scratch = session.scratch().to_owned();
         // A grandchild in another session, whose parent has left: only the subreaper finds it.

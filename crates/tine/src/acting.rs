@@ -6,12 +6,16 @@ use crate::exit;
 use crate::interrupt;
 use crate::show::acted::{failures, joined, summary};
 use crate::show::progress::Progress;
+use crate::show::words::harmless;
 use crate::trouble::Trouble;
 use crate::ui::{self, Ui};
 use crate::verb::list;
+use std::collections::{BTreeSet, HashSet};
 use tine_control::client::Client;
 use tine_control::reply::Acted;
-use tine_control::{Ask, ProcessStatus};
+use tine_control::request::{self, ScaleTo};
+use tine_control::{Ask, ProcessInfo, ProcessStatus, Target};
+use tine_daemon::rules::Instances;
 
 /// One command that does something to processes, in one request or several.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub(crate) struct Acting {
     waiting: Waiting,
     progress: Progress,
     answers: Vec<Acted>,
+    ran_before: HashSet<(u32, Option<u32>)>,
 }
 
 impl Acting {
@@ -33,6 +38,7 @@ impl Acting {
             waiting,
             progress: Progress::new(ui),
             answers: Vec::new(),
+            ran_before: HashSet::new(),
         }
     }
 
@@ -53,6 +59,52 @@ impl Acting {
         let asked = daemon::ask_showing(client, verb, |note| self.progress.note(note));
         self.progress.erase();
         self.answers.push(asked?);
+        Ok(())
+    }
+
+    /// These ran before; when they still do, nothing was done to them, and that is said.
+    pub(crate) fn ran_before(&mut self, processes: &[ProcessInfo]) {
+        let running = processes.iter().filter(|one| runs(one.status));
+        self.ran_before = running.map(|one| (one.id, one.pid)).collect();
+    }
+
+    /// Those to which something was done; of the others it is said that they run already.
+    fn touched(&self, processes: Vec<ProcessInfo>) -> Vec<ProcessInfo> {
+        let (same, touched): (Vec<_>, Vec<_>) = processes
+            .into_iter()
+            .partition(|one| self.ran_before.contains(&(one.id, one.pid)));
+        let mut said = BTreeSet::new();
+        for one in same {
+            if said.insert(one.name.clone()) {
+                self.ui
+                    .say(&format!("{} runs already", harmless(&one.name)));
+            }
+        }
+        touched
+    }
+
+    /// Gives each app that the last request was about so many processes, if a number is given.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub(crate) fn scale(
+        &mut self,
+        client: &mut Client,
+        to: Option<Instances>,
+    ) -> Result<(), Trouble> {
+        let (Some(to), Some(last)) = (to, self.answers.last()) else {
+            return Ok(());
+        };
+        let count = to.resolve(tine_daemon::usable_cores());
+        let apps: BTreeSet<String> = last.processes.iter().map(|one| one.name.clone()).collect();
+        for app in apps {
+            let verb = request::Scale {
+                target: Target::Name(app),
+                to: ScaleTo::Exactly(u32::try_from(count).unwrap_or(u32::MAX)),
+                wait: self.waits(),
+            };
+            self.ask(client, &verb)?;
+        }
         Ok(())
     }
 
@@ -84,21 +136,23 @@ impl Acting {
             self.ui.warn(warning);
         }
         ui::talk(&failures(&acted.failed, self.ui.err));
+        let code = code_of(&acted);
         if self.waiting.json {
             ui::print_json(&acted)?;
         } else if !acted.processes.is_empty() && !self.ui.silent {
-            let how = if acted.done { verb } else { "accepted" };
-            ui::talk(&format!(
-                "{how}: {}",
-                summary(&acted.processes, self.ui.err)
-            ));
+            let how = if acted.done {
+                verb.to_owned()
+            } else {
+                format!("accepted, to be {verb}:")
+            };
+            ui::talk(&summary(&how, &self.touched(acted.processes), self.ui.err));
         }
-        Ok(code_of(&acted))
+        Ok(code)
     }
 }
 
 /// Whether all of it did well.
-pub(crate) fn code_of(acted: &Acted) -> u8 {
+fn code_of(acted: &Acted) -> u8 {
     if acted.failed.is_empty() {
         exit::DONE
     } else {

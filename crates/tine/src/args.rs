@@ -42,24 +42,34 @@ pub(crate) struct Args {
 // Only the options of the verb that is asked for are made: that is most of the time of a start.
 #[command(defer = true)]
 pub(crate) enum Verb {
+    /// Start apps, or processes that are there and do not run.
     Start(act::Start),
+    /// Stop processes and start them again.
     Restart(act::Restart),
+    /// Replace processes one after another while their app goes on serving.
     Reload(act::Reload),
+    /// Stop processes; they stay in the list.
     Stop(act::Stop),
     /// Stop processes and take them from the list.
     #[command(visible_alias = "del")]
     Delete(act::Stop),
+    /// Change how many processes an app has.
     Scale(act::Scale),
 
+    /// List the processes.
     #[command(visible_aliases = ["ls", "l", "ps", "status"])]
     List(see::List),
+    /// Everything that is known of processes: files, figures, how they ended.
     #[command(visible_aliases = ["desc", "info", "show"])]
     Describe(see::Describe),
+    /// Show what processes have written, and follow it.
     #[command(visible_alias = "log")]
     Logs(see::Logs),
 
+    /// Run an app in the foreground until Ctrl-C.
     Run(Run),
 
+    /// Save the list, for `tine resurrect`.
     #[command(visible_alias = "dump")]
     Save(keep::Save),
     /// Start what was saved and is not in the list.
@@ -71,7 +81,9 @@ pub(crate) enum Verb {
     /// Write a process file to begin with.
     #[command(visible_alias = "ecosystem")]
     Init(keep::Init),
+    /// Say what is wrong with a process file.
     Check(keep::Check),
+    /// Make the list what a process file says, after showing the difference.
     Apply(keep::Apply),
 
     /// The list as JSON, in the form of PM2.
@@ -80,15 +92,23 @@ pub(crate) enum Verb {
     /// The list as text of JavaScript, in the form of PM2.
     #[command(name = "prettylist")]
     PrettyList(keep::Bare),
+    /// The environment of a process, as it was given to it.
     Env(see::Env),
+    /// The ids of the processes of an app.
     Id(see::Id),
+    /// The process ids of an app, or of the daemon.
     Pid(see::Pid),
 
+    /// Set the counters of restarts back to zero.
     Reset(act::Reset),
+    /// Send a signal to processes.
     #[command(name = "sendSignal", visible_aliases = ["signal", "send-signal"])]
     Signal(act::Signal),
+    /// Write a line to the standard input of a process.
     Send(act::Send),
+    /// Show what a process writes, and send it what is typed.
     Attach(act::Attach),
+    /// Empty the log files of processes.
     Flush(see::Flush),
     /// Open all log files anew, after somebody has moved them away.
     #[command(name = "reloadLogs", visible_alias = "reload-logs")]
@@ -105,12 +125,17 @@ pub(crate) enum Verb {
     )]
     StartOrReload(act::StartOr),
 
+    /// Write a setting.
     Set(keep::Set),
+    /// Read a setting, or all below a name, or all.
     Get(keep::Get),
+    /// Remove a setting, or all below a name, or `all`.
     Unset(keep::Unset),
     /// All settings; with a key and a value as `config`.
     Conf(keep::Config),
+    /// Read or write a setting.
     Config(keep::Config),
+    /// Write several settings.
     #[command(name = "multiset")]
     MultiSet(keep::MultiSet),
 
@@ -122,8 +147,12 @@ pub(crate) enum Verb {
     Version(keep::Plain),
     /// Facts for a report of a fault.
     Report(keep::Plain),
+    /// What this machine permits, and what helps where it does not.
+    Doctor(keep::Plain),
 
+    /// Print what a shell needs to complete words.
     #[command(visible_alias = "completions")]
     Completion(keep::Completion),
+    /// Write the manual pages.
     Man(keep::Man),
 }

@@ -2,11 +2,15 @@
 
 use crate::exit;
 use crate::trouble::Trouble;
+use std::time::Duration;
 use tine_control::client::{Client, ClientError, Heard};
 use tine_control::request::List;
 use tine_control::{Ask, ErrorCode, Note, ProcessInfo, Target};
 use tine_daemon::home::Home;
 use tine_daemon::launch::{GREETING, ensure as launch, own_program};
+
+/// What can be answered at once is answered within this time, or not at all.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// The folder of the daemon.
 ///
@@ -25,7 +29,10 @@ pub(crate) fn home() -> Result<Home, Trouble> {
 /// When somebody is there who does not answer as a daemon does.
 pub(crate) fn present() -> Result<Option<Client>, Trouble> {
     match Client::connect(&home()?.control_socket(), GREETING) {
-        Ok(client) => Ok(Some(client)),
+        Ok(mut client) => {
+            client.set_limit(Some(ANSWER));
+            Ok(Some(client))
+        }
         Err(ClientError::NotRunning { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -43,10 +50,12 @@ pub(crate) fn ensured() -> Result<Client, Trouble> {
         )
         .hint("the daemon is started from it; mount /proc")
     })?;
-    launch(&home()?, &program).map_err(|error| {
+    let mut client = launch(&home()?, &program).map_err(|error| {
         let hint = error.hint();
         Trouble::new(exit::NO_DAEMON, error.to_string()).hint(hint)
-    })
+    })?;
+    client.set_limit(Some(ANSWER));
+    Ok(client)
 }
 
 /// The daemon, for a verb about targets: when nobody is there, they mean nothing.
@@ -90,7 +99,7 @@ pub(crate) fn target(words: &[String]) -> Target {
     Target::from_words(words.iter().map(String::as_str), &folder)
 }
 
-/// Asks and shows how far it has come until the answer is there.
+/// Asks and shows how far it has come until the answer is there, however long that takes.
 ///
 /// # Errors
 /// What the daemon says, or what is wrong with the connection.
@@ -99,9 +108,11 @@ pub(crate) fn ask_showing<V: Ask>(
     verb: &V,
     mut on_note: impl FnMut(&Note),
 ) -> Result<V::Answer, Trouble> {
+    client.set_limit(None);
     let answer = client.ask_with(verb, |note| {
         on_note(&note);
         Heard::GoOn
-    })?;
-    Ok(answer)
+    });
+    client.set_limit(Some(ANSWER));
+    Ok(answer?)
 }

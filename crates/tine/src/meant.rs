@@ -13,6 +13,8 @@ use tine_config::{
     Around, Kind, LoadOptions, Loaded, Options, Problem, Problems, Severity, Source, kind_of, load,
     load_names,
 };
+use tine_control::client::Client;
+use tine_control::request::List;
 use tine_control::{AppSpec, Changes, Target, Variables};
 
 /// Variables that are meant for this very process and not for what is started from it.
@@ -109,34 +111,55 @@ pub(crate) fn changes(options: &Options, around: &Around, ui: Ui) -> Result<Chan
     tine_config::changes(options, around).map_err(|problems| said(problems, ui))
 }
 
-/// What words mean to the daemon; a process file means its apps, by name.
+/// What words mean to the daemon, which is asked what it has; a process file means those of its
+/// apps that are there.
 ///
 /// # Errors
-/// When a process file cannot be read, or `only` is given without one.
-pub(crate) fn target(words: &[String], only: &[String], ui: Ui) -> Result<Target, Trouble> {
+/// When a process file cannot be read, or none of its apps is there, or `only` is given without
+/// one.
+pub(crate) fn target(
+    words: &[String],
+    only: &[String],
+    client: &mut Client,
+    ui: Ui,
+) -> Result<Target, Trouble> {
     let around = around()?;
     let only = crate::args::words::names(only);
     let mut all = Vec::new();
+    let mut absent = Vec::new();
     let mut from_file = false;
     for word in words {
-        match source(word, &around) {
-            Some(source) => {
-                from_file = true;
-                let wanted = LoadOptions {
-                    only: only.clone(),
-                    ..LoadOptions::default()
-                };
-                let names =
-                    load_names(&source, &wanted, &around).map_err(|problems| said(problems, ui))?;
-                all.extend(names.into_iter().map(Target::Name));
+        let Some(source) = source(word, &around) else {
+            all.push(Target::from_words([word.as_str()], &around.cwd));
+            continue;
+        };
+        from_file = true;
+        let wanted = LoadOptions {
+            only: only.clone(),
+            ..LoadOptions::default()
+        };
+        let names = load_names(&source, &wanted, &around).map_err(|problems| said(problems, ui))?;
+        let there = client.ask(&List::default())?.processes;
+        for name in names {
+            if there.iter().any(|one| one.name == name) {
+                all.push(Target::Name(name));
+            } else {
+                absent.push(name);
             }
-            None => all.push(Target::from_words([word.as_str()], &around.cwd)),
         }
     }
     if !only.is_empty() && !from_file {
         return Err(Trouble::usage(
             "--only chooses apps of a process file, and none is given",
         ));
+    }
+    let missing = format!("{} of the process file", absent.join(", "));
+    if all.is_empty() {
+        let text = format!("nothing is there of {missing}");
+        return Err(Trouble::new(exit::NOT_FOUND, text).hint("`tine list` shows what there is"));
+    }
+    if !absent.is_empty() {
+        ui.warn(&format!("nothing is there of {missing}"));
     }
     match (all.len(), all.pop()) {
         (1, Some(one)) => Ok(one),

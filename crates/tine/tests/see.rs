@@ -134,7 +134,6 @@ fn ids_and_pids_and_variables_are_plain_lines() {
     assert_eq!(fake.run(&["ping"]).code(0).out, "{ msg: 'pong' }\n");
     assert_eq!(fake.run(&["get", "a:b"]).code(0).out, "c\n");
     assert_eq!(fake.run(&["conf"]).code(0).out, "a:b: c\n");
-    assert!(fake.run(&["version", "--json"]).code(6).out.is_empty());
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn what_makes_no_sense_is_a_usage_error() {
         (&["scale", "web", "lots"], &["lots"]),
         (&["sendSignal", "SIGNOPE", "web"], &["SIGNOPE"]),
         (&["restart", "web", "--parallel", "0"], &["parallel"]),
-        (&["multiset", "a b c"], &["pairs"]),
+        (&["multiset", "a b c"], &["has no value", "by turns"]),
         (&["keeper", "--nonsense"], &["how the daemon starts itself"]),
     ] {
         let said = fake.run(words).code(2).says(parts);

@@ -9,13 +9,28 @@ fn works(name: &str, text: &str) {
     home.write(name, text);
     home.ok(["check", name]);
     home.ok(["start", name]);
-    assert_eq!(statuses(&home), "web online, web online, job online", "{name}");
-    assert_eq!(variable(home.pid("web"), "COLOUR").as_deref(), Some("green"), "{name}");
-    let file = home.spec("web")["defined_in"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        statuses(&home),
+        "web online, web online, job online",
+        "{name}"
+    );
+    assert_eq!(
+        variable(home.pid("web"), "COLOUR").as_deref(),
+        Some("green"),
+        "{name}"
+    );
+    let file = home.spec("web")["defined_in"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     assert!(file.ends_with(name), "{file}");
     // The same file names what is to be stopped.
     home.ok(["stop", name]);
-    assert_eq!(statuses(&home), "web stopped, web stopped, job stopped", "{name}");
+    assert_eq!(
+        statuses(&home),
+        "web stopped, web stopped, job stopped",
+        "{name}"
+    );
 }
 
 const APPS: &str = r#"[
@@ -25,13 +40,22 @@ const APPS: &str = r#"[
 
 #[test]
 fn javascript() {
-    works("ecosystem.config.js", &format!("module.exports = {{ apps: {APPS} }};"));
-    works("ecosystem.config.cjs", &format!("const apps = {APPS}; module.exports = {{ apps }};"));
+    works(
+        "ecosystem.config.js",
+        &format!("module.exports = {{ apps: {APPS} }};"),
+    );
+    works(
+        "ecosystem.config.cjs",
+        &format!("const apps = {APPS}; module.exports = {{ apps }};"),
+    );
 }
 
 #[test]
 fn modules() {
-    works("ecosystem.config.mjs", &format!("export default {{ apps: {APPS} }};"));
+    works(
+        "ecosystem.config.mjs",
+        &format!("export default {{ apps: {APPS} }};"),
+    );
     works("esm.config.mjs", &format!("export const apps = {APPS};"));
 }
 
@@ -82,7 +106,10 @@ fn standard_input() {
 fn without_a_target_it_is_the_file_of_the_folder() {
     let home = home();
     home.refused(2, ["start"]).hints();
-    home.write("ecosystem.config.js", "module.exports = {apps: [{name: 'found', script: 'app.sh'}]}");
+    home.write(
+        "ecosystem.config.js",
+        "module.exports = {apps: [{name: 'found', script: 'app.sh'}]}",
+    );
     home.ok(["start"]);
     assert_eq!(statuses(&home), "found online");
 }
@@ -96,7 +123,10 @@ fn only_some_of_its_apps_with_other_variables() {
             "KEPT": "1"}}, "env_production": {{"STAGE": "production"}}}}"#
         )
     };
-    home.write("apps.json", format!("[{},{},{}]", app("a"), app("b"), app("c")));
+    home.write(
+        "apps.json",
+        format!("[{},{},{}]", app("a"), app("b"), app("c")),
+    );
     home.ok(["start", "apps.json", "--only", "a,c", "--env", "production"]);
     assert_eq!(statuses(&home), "a online, c online");
     let pid = home.pid("a");
@@ -106,15 +136,21 @@ fn only_some_of_its_apps_with_other_variables() {
     assert_eq!(variable(home.pid("b"), "STAGE").as_deref(), Some("dev"));
     home.ok(["stop", "apps.json", "--only", "b"]);
     assert_eq!(statuses(&home), "a online, c online, b stopped");
-    home.refused(2, ["start", "app.sh", "--only", "a"]).says("--only");
-    home.refused(2, ["start", "app.sh", "--env", "production"]).says("--env");
-    home.refused(3, ["start", "apps.json", "--only", "nobody"]).says("nobody");
+    home.refused(2, ["start", "app.sh", "--only", "a"])
+        .says("--only");
+    home.refused(2, ["start", "app.sh", "--env", "production"])
+        .says("--env");
+    home.refused(3, ["start", "apps.json", "--only", "nobody"])
+        .says("nobody");
 }
 
 #[test]
 fn the_command_line_wins_over_the_file() {
     let home = home();
-    home.write("apps.json", r#"[{"name": "a", "script": "app.sh", "kill_timeout": 5}]"#);
+    home.write(
+        "apps.json",
+        r#"[{"name": "a", "script": "app.sh", "kill_timeout": 5}]"#,
+    );
     start(&home, &["apps.json", "--kill-timeout", "77", "-i", "2"]);
     assert_eq!(home.spec("a")["kill_timeout"], 77);
     assert_eq!(home.list().len(), 2);
@@ -133,13 +169,19 @@ fn nothing_and_false_mean_what_they_say() {
     for field in ["kill_timeout", "max_restarts", "restart_delay"] {
         assert_eq!(spec[field], 0, "{field}");
     }
-    assert_eq!((&spec["autorestart"], &spec["treekill"]), (&json!(false), &json!(false)));
+    assert_eq!(
+        (&spec["autorestart"], &spec["treekill"]),
+        (&json!(false), &json!(false))
+    );
 }
 
 #[test]
 fn start_or_restart_starts_what_is_not_there_and_restarts_what_is() {
     let home = home();
-    home.write("one.json", r#"[{"name": "a", "script": "app.sh", "min_uptime": 100}]"#);
+    home.write(
+        "one.json",
+        r#"[{"name": "a", "script": "app.sh", "min_uptime": 100}]"#,
+    );
     home.write(
         "two.json",
         r#"[{"name": "a", "script": "app.sh", "min_uptime": 100, "env": {"NEW": "1"}},

@@ -8,9 +8,20 @@ fn no_request_is_lost_while_a_cluster_is_reloaded() {
     for way in ["rr", "kernel"] {
         let home = Home::new();
         let script = fixture("http.js").display().to_string();
-        home.ok(["start", &script, "-i", "2", "--name", "web", "--balance", way]);
+        home.ok([
+            "start",
+            &script,
+            "-i",
+            "2",
+            "--name",
+            "web",
+            "--balance",
+            way,
+        ]);
         let before = pids(&home, "web");
-        let load = Load::new(home.port()).connections(4).new_connection_each(true);
+        let load = Load::new(home.port())
+            .connections(4)
+            .new_connection_each(true);
         let load = load.run_in_background();
         for _ in 0..3 {
             load.wait_for_more(20, SECONDS);
@@ -20,7 +31,11 @@ fn no_request_is_lost_while_a_cluster_is_reloaded() {
         load.stop().assert_no_failures();
         let after = pids(&home, "web");
         assert!(after.len() == 2 && before.iter().all(|pid| !after.contains(pid)));
-        assert!(home.list().iter().all(|one| one["restarts"] == 3), "{:?}", home.list());
+        assert!(
+            home.list().iter().all(|one| one["restarts"] == 3),
+            "{:?}",
+            home.list()
+        );
     }
 }
 
@@ -48,10 +63,13 @@ fn when_the_new_one_fails_the_others_serve_on() {
     home.write("spoiled", "");
     let said = home.run(["reload", "web"]).is(1);
     assert!(said.err.contains("| spoiled"), "{said:?}");
-    let body = home.get("/").unwrap().text().to_owned();
+    let body = home.get("/").unwrap().text();
     assert_eq!(body, "old");
     let after = pids(&home, "web");
-    assert!(before.iter().any(|pid| after.contains(pid)), "{before:?} {after:?}");
+    assert!(
+        before.iter().any(|pid| after.contains(pid)),
+        "{before:?} {after:?}"
+    );
 }
 
 #[test]
@@ -63,13 +81,24 @@ fn a_second_reload_meanwhile_is_refused_unless_forced() {
          const late = fs.existsSync('late');
          setTimeout(() => require('http').createServer().listen(process.env.PORT), late ? 3e6 : 0);",
     );
-    home.ok(["start", "slow.js", "-i", "1", "--listen-timeout", "40000", "--kill-timeout", "100"]);
+    home.ok([
+        "start",
+        "slow.js",
+        "-i",
+        "1",
+        "--listen-timeout",
+        "40000",
+        "--kill-timeout",
+        "100",
+    ]);
     home.write("late", "");
     let first = home.call(["reload", "slow"]).start();
     until("the first reload", SECONDS, || {
         home.run(["reload", "slow"]).err.contains("under way")
     });
-    home.refused(1, ["reload", "slow"]).says("under way").hints();
+    home.refused(1, ["reload", "slow"])
+        .says("under way")
+        .hints();
     std::fs::remove_file(home.folder().join("late")).unwrap();
     home.ok(["reload", "slow", "--force"]);
     assert_ne!(first.wait_exit(SECONDS).code(), Some(0));

@@ -8,7 +8,14 @@ fn so_many_so_many_more_and_so_many_fewer() {
     start(&home, &["app.sh"]);
     let first = home.pid("app");
     let cores = std::thread::available_parallelism().unwrap().get();
-    for (word, count) in [("3", 3), ("+2", 5), ("-1", 4), ("2", 2), ("max", cores), ("1", 1)] {
+    for (word, count) in [
+        ("3", 3),
+        ("+2", 5),
+        ("-1", 4),
+        ("2", 2),
+        ("max", cores),
+        ("1", 1),
+    ] {
         home.ok(["scale", "app", word]);
         assert_eq!(pids(&home, "app").len(), count, "{word}");
         assert_eq!(home.list().len(), count, "{word}");
@@ -23,7 +30,9 @@ fn a_cluster_grows_and_shrinks_while_it_serves() {
     let home = Home::new();
     let script = fixture("http.js").display().to_string();
     home.ok(["start", &script, "-i", "1", "--name", "web"]);
-    let load = tine_testkit::Load::new(home.port()).connections(2).new_connection_each(true);
+    let load = tine_testkit::Load::new(home.port())
+        .connections(2)
+        .new_connection_each(true);
     let load = load.run_in_background();
     for word in ["+2", "-1", "1", "2"] {
         home.ok(["scale", "web", word]);

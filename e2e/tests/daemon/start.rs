@@ -5,15 +5,23 @@ use crate::support::*;
 #[test]
 fn each_language_is_started_with_its_arguments_in_its_folder() {
     let home = home();
-    for (script, name, interpreter) in
-        [("app.js", "n", "node"), ("app.py", "p", "python3"), ("app.sh", "s", "sleep")]
-    {
+    for (script, name, interpreter) in [
+        ("app.js", "n", "node"),
+        ("app.py", "p", "python3"),
+        ("app.sh", "s", "sleep"),
+    ] {
         start_with(&home, &[script, "--name", name], &["one two", "--three"]);
         let log = wait_text(&home, &format!(".tine/logs/{name}-out.log"), "cwd: ");
         until(interpreter, SECONDS, || {
             let words = command_line(home.pid(name));
-            let found = words.first().is_some_and(|word| word.ends_with(interpreter));
-            if found { Ok(()) } else { Err(format!("{words:?}")) }
+            let found = words
+                .first()
+                .is_some_and(|word| word.ends_with(interpreter));
+            if found {
+                Ok(())
+            } else {
+                Err(format!("{words:?}"))
+            }
         });
         let cwd = home.folder().display();
         assert_eq!(log, format!("args: one two --three\ncwd: {cwd}\n"));
@@ -31,7 +39,10 @@ fn a_program_of_the_path_and_one_by_its_own_path_are_executed_themselves() {
         let process = home.process(name);
         assert_eq!(process["exec_mode"], "fork");
         let words = command_line(home.pid(name));
-        assert!(words[0].ends_with("sleep") && words[1] == "1000", "{words:?}");
+        assert!(
+            words[0].ends_with("sleep") && words[1] == "1000",
+            "{words:?}"
+        );
     }
 }
 
@@ -48,7 +59,10 @@ fn a_command_in_one_word_is_run_by_a_shell() {
 fn several_targets_are_started_by_one_command() {
     let home = home();
     home.write("other.js", NODE);
-    home.write("apps.json", r#"{"apps": [{"name": "listed", "script": "app.sh"}]}"#);
+    home.write(
+        "apps.json",
+        r#"{"apps": [{"name": "listed", "script": "app.sh"}]}"#,
+    );
     let said = start(&home, &["other.js", "app.py", "apps.json"]);
     assert_eq!(statuses(&home), "other online, app online, listed online");
     assert!(said.err.contains("listed: 1 online"), "{said:?}");
@@ -108,7 +122,10 @@ fn force_starts_a_further_process_beside_the_one_that_runs() {
 #[test]
 fn no_wait_says_that_it_is_accepted_and_does_not_wait() {
     let home = home();
-    home.write("slow.js", "setTimeout(() => process.send('ready'), 500); setInterval(() => {}, 1e3)");
+    home.write(
+        "slow.js",
+        "setTimeout(() => process.send('ready'), 500); setInterval(() => {}, 1e3)",
+    );
     let words = ["--wait-ready", "--listen-timeout", "20000", "--no-wait"];
     let said = home.ok([&["start", "slow.js"], &words[..]].concat());
     assert!(said.err.contains("accepted"), "{said:?}");
@@ -141,7 +158,9 @@ fn attach_shows_what_is_written_until_it_is_interrupted() {
     home.write("tick.sh", "while :; do echo tick; sleep 0.1; done");
     // A daemon that belongs to the home, and not to the command that is ended here.
     start(&home, &["app.sh"]);
-    let attached = home.call(["start", "tick.sh", "--attach", "--min-uptime", "100"]).start();
+    let attached = home
+        .call(["start", "tick.sh", "--attach", "--min-uptime", "100"])
+        .start();
     attached.wait_for_line(|line| line.text.ends_with("| tick"), "tick", SECONDS);
     attached.signal(Signal::INT);
     assert_eq!(attached.wait_exit(SECONDS).code(), Some(130));

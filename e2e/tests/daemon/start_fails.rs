@@ -8,8 +8,14 @@ const TWICE: [&str; 2] = ["--max-restarts", "2"];
 fn a_syntax_error_is_shown_with_its_place() {
     let home = home();
     home.write("broken.js", "const a = ;\n");
-    let said = home.run([["start", "broken.js"], TWICE].concat()).is(1).hints();
-    assert!(said.err.contains("SyntaxError: Unexpected token"), "{said:?}");
+    let said = home
+        .run([["start", "broken.js"], TWICE].concat())
+        .is(1)
+        .hints();
+    assert!(
+        said.err.contains("SyntaxError: Unexpected token"),
+        "{said:?}"
+    );
     assert!(said.err.contains("broken (id 0)"), "{said:?}");
     home.wait_status("broken", "errored");
 }
@@ -17,8 +23,14 @@ fn a_syntax_error_is_shown_with_its_place() {
 #[test]
 fn an_exit_code_and_the_last_words_are_shown() {
     let home = home();
-    home.write("three.py", "import sys\nprint('no database', file=sys.stderr)\nsys.exit(3)\n");
-    let said = home.run(["start", "three.py", "--max-restarts", "0"]).is(1).hints();
+    home.write(
+        "three.py",
+        "import sys\nprint('no database', file=sys.stderr)\nsys.exit(3)\n",
+    );
+    let said = home
+        .run(["start", "three.py", "--max-restarts", "0"])
+        .is(1)
+        .hints();
     assert!(said.err.contains("exit code 3"), "{said:?}");
     assert!(said.err.contains("| no database"), "{said:?}");
     let process = home.wait_status("three", "errored");
@@ -59,7 +71,10 @@ fn one_of_many_that_fails_is_named_and_the_others_run() {
             {"name": "b", "script": "app.py", "min_uptime": 100}]}"#,
     );
     let said = home.run(["start", "apps.json"]).is(1);
-    assert!(said.err.contains("bad (id 1)") && said.err.contains("| only me"), "{said:?}");
+    assert!(
+        said.err.contains("bad (id 1)") && said.err.contains("| only me"),
+        "{said:?}"
+    );
     assert!(!said.err.contains("error: a "), "{said:?}");
     assert_eq!(statuses(&home), "a online, bad errored, b online");
 }
@@ -68,7 +83,10 @@ fn one_of_many_that_fails_is_named_and_the_others_run() {
 fn json_has_the_failure_in_it() {
     let home = home();
     home.write("bad.sh", "echo words >&2; exit 4");
-    let answer = home.run(["start", "bad.sh", "--max-restarts", "0", "--json"]).is(1).json();
+    let answer = home
+        .run(["start", "bad.sh", "--max-restarts", "0", "--json"])
+        .is(1)
+        .json();
     assert_eq!(answer["failed"][0]["exit"]["code"], 4);
     assert_eq!(answer["failed"][0]["exit"]["lines"][0], "words");
 }
@@ -76,7 +94,9 @@ fn json_has_the_failure_in_it() {
 #[test]
 fn what_cannot_be_started_at_all_is_not_in_the_list() {
     let home = home();
-    home.refused(3, ["start", "missing.js"]).says("missing.js").hints();
+    home.refused(3, ["start", "missing.js"])
+        .says("missing.js")
+        .hints();
     home.refused(3, ["start", "app.js", "--interpreter", "no-such-thing"])
         .says("no-such-thing")
         .hints();

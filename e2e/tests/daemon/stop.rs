@@ -53,7 +53,11 @@ fn no_time_at_all_means_at_once() {
     stays(&home, &["--kill-timeout", "0"]);
     let began = Instant::now();
     home.ok(["stop", "stays"]);
-    assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(1000),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(home.process("stays")["exits"][0]["signal"], "SIGKILL");
 }
 
@@ -64,7 +68,10 @@ fn the_signal_can_be_chosen() {
     stays(&home, &words);
     home.ok(["stop", "stays"]);
     let log = home.read(".tine/logs/stays-out.log");
-    assert!(log.contains("got SIGUSR2") && !log.contains("SIGINT"), "{log}");
+    assert!(
+        log.contains("got SIGUSR2") && !log.contains("SIGINT"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -76,10 +83,21 @@ fn a_message_can_take_the_place_of_the_signal() {
          process.on('SIGINT', () => console.log('got SIGINT'));
          console.log('stays'); setInterval(() => {}, 1000);",
     );
-    start(&home, &["asked.js", "--shutdown-with-message", "--kill-timeout", "20000"]);
+    start(
+        &home,
+        &[
+            "asked.js",
+            "--shutdown-with-message",
+            "--kill-timeout",
+            "20000",
+        ],
+    );
     wait_text(&home, ".tine/logs/asked-out.log", "stays\n");
     home.ok(["stop", "asked"]);
-    assert_eq!(home.read(".tine/logs/asked-out.log"), "stays\ngot shutdown\n");
+    assert_eq!(
+        home.read(".tine/logs/asked-out.log"),
+        "stays\ngot shutdown\n"
+    );
     assert_eq!(home.process("asked")["exits"][0]["code"], 0);
 }
 
@@ -90,11 +108,20 @@ fn several_names_ids_patterns_and_all_can_be_stopped() {
         start(&home, &["app.sh", "--name", name]);
     }
     home.ok(["stop", "one", "1"]);
-    assert_eq!(statuses(&home), "one stopped, two stopped, three online, four online");
+    assert_eq!(
+        statuses(&home),
+        "one stopped, two stopped, three online, four online"
+    );
     home.ok(["stop", "/^thr/"]);
-    assert_eq!(statuses(&home), "one stopped, two stopped, three stopped, four online");
+    assert_eq!(
+        statuses(&home),
+        "one stopped, two stopped, three stopped, four online"
+    );
     home.ok(["stop", "all"]);
-    assert_eq!(statuses(&home), "one stopped, two stopped, three stopped, four stopped");
+    assert_eq!(
+        statuses(&home),
+        "one stopped, two stopped, three stopped, four stopped"
+    );
 }
 
 #[test]
@@ -103,7 +130,9 @@ fn who_is_not_there_cannot_be_stopped() {
     home.refused(5, ["stop", "web"]).hints();
     start(&home, &["app.sh"]);
     for target in ["web", "9", "/web/"] {
-        home.refused(5, ["stop", target]).says(target.trim_matches('/')).hints();
+        home.refused(5, ["stop", target])
+            .says(target.trim_matches('/'))
+            .hints();
     }
     // One of two: what is there is not touched by a slip of the finger.
     home.refused(5, ["stop", "app", "web"]).says("web");
@@ -124,7 +153,8 @@ fn no_wait_does_not_wait_for_the_end() {
 fn one_that_waits_to_be_started_again_is_stopped_too() {
     let home = home();
     home.write("short.sh", "exit 1");
-    home.run(["start", "short.sh", "--restart-delay", "60000"]).is(1);
+    home.run(["start", "short.sh", "--restart-delay", "60000"])
+        .is(1);
     home.wait_status("short", "waiting restart");
     home.ok(["stop", "short"]);
     assert_eq!(statuses(&home), "short stopped");

@@ -5,13 +5,18 @@ use crate::support::*;
 /// Waits for the number that a program has written into a file.
 #[track_caller]
 fn number_in(home: &Home, file: &str) -> u32 {
-    until(&format!("a number in {file}"), SECONDS, || home.read(file).trim().parse())
+    until(&format!("a number in {file}"), SECONDS, || {
+        home.read(file).trim().parse()
+    })
 }
 
 #[test]
 fn the_children_of_a_shell_end_with_it() {
     let home = home();
-    home.write("tree.sh", "sleep 1000 & echo $! > one\nsh -c 'sleep 1001; :' & echo $! > two\nwait\n");
+    home.write(
+        "tree.sh",
+        "sleep 1000 & echo $! > one\nsh -c 'sleep 1001; :' & echo $! > two\nwait\n",
+    );
     start(&home, &["tree.sh"]);
     let top = home.pid("tree");
     number_in(&home, "two");
@@ -27,7 +32,10 @@ fn the_children_of_a_shell_end_with_it() {
 #[test]
 fn a_grandchild_that_ignores_the_signal_is_killed() {
     let home = home();
-    home.write("tree.sh", "sh -c 'trap \"\" INT TERM; echo $$ > stubborn; while :; do sleep 1; done' &\nwait\n");
+    home.write(
+        "tree.sh",
+        "sh -c 'trap \"\" INT TERM; echo $$ > stubborn; while :; do sleep 1; done' &\nwait\n",
+    );
     start(&home, &["tree.sh", "--kill-timeout", "300"]);
     let stubborn = number_in(&home, "stubborn");
     home.ok(["stop", "tree"]);
@@ -37,7 +45,10 @@ fn a_grandchild_that_ignores_the_signal_is_killed() {
 #[test]
 fn an_orphan_that_has_left_the_tree_is_ended_with_the_app() {
     let home = home();
-    home.write("tree.sh", "(sh -c 'echo $$ > orphan; exec sleep 1000' &)\nexec sleep 1000\n");
+    home.write(
+        "tree.sh",
+        "(sh -c 'echo $$ > orphan; exec sleep 1000' &)\nexec sleep 1000\n",
+    );
     start(&home, &["tree.sh"]);
     let orphan = number_in(&home, "orphan");
     home.ok(["stop", "tree"]);
@@ -68,14 +79,19 @@ fn without_treekill_the_children_are_left_alone() {
     assert!(!process::is_alive(top));
     assert!(process::is_alive(child), "the child was ended too");
     assert!(process::stat(child).unwrap().is_same(began));
-    // `tine kill`, when this home goes, leaves nothing behind, not even that.
+    process::signal(child, Signal::KILL).unwrap();
 }
 
 #[test]
 fn a_detached_child_of_node_is_ended_with_its_app() {
     let home = Home::new();
-    home.ok(["start", &fixture("grandchild.js").display().to_string(), "--name", "web"]);
-    let body = home.get("/").unwrap().text().to_owned();
+    home.ok([
+        "start",
+        &fixture("grandchild.js").display().to_string(),
+        "--name",
+        "web",
+    ]);
+    let body = home.get("/").unwrap().text();
     let child: u32 = body.trim().rsplit(' ').next().unwrap().parse().unwrap();
     assert!(process::is_alive(child));
     home.ok(["delete", "web"]);

@@ -35,7 +35,11 @@ pub(crate) fn compare(cases: &[Case], name: &str) {
     });
     let pm2 = pm2.unwrap_or_else(|_| panic!("{name}: PM2's run failed, see above"));
     if env::var_os("TINE_TEST_FACTS").is_some() {
-        eprintln!("{name}\nPM2:\n{}tine:\n{}", pm2.facts.all(), tine.facts.all());
+        eprintln!(
+            "{name}\nPM2:\n{}tine:\n{}",
+            pm2.facts.all(),
+            tine.facts.all()
+        );
     }
     let text = pm2.facts.differences(&tine.facts, case.differs);
     assert!(

@@ -37,6 +37,8 @@ pub(crate) enum Step {
     Fails(&'static str, i32),
     /// A command of which each line that is printed is a fact.
     Prints(&'static str),
+    /// A command of which one line that is printed is this, or not: that is a fact.
+    Says(&'static str, &'static str),
     /// Waits until the list is exactly this: `web online; api stopped/2` are two processes, the
     /// second was restarted twice. `waiting` is `waiting restart`. What the list tells are facts.
     Look(&'static str),
@@ -47,6 +49,8 @@ pub(crate) enum Step {
         /// What tine's list is.
         tine: &'static str,
     },
+    /// `pid`, or a field of `pm2_env`, of the process with this name and place in the list is a fact.
+    Field(&'static str, usize, &'static str),
     /// Which fields each of these elements of `jlist` has, of those that tools read.
     Fields(&'static [&'static str]),
     /// Waits for a file in the folder, and for its last line to end; its text is a fact.
@@ -86,6 +90,21 @@ pub(crate) struct Differs {
     pub(crate) pm2: &'static str,
     /// What tine's is; `*` stands for anything.
     pub(crate) tine: &'static str,
+}
+
+/// A difference in a table of cases.
+pub(crate) const fn differs(
+    why: Difference,
+    fact: &'static str,
+    pm2: &'static str,
+    tine: &'static str,
+) -> Differs {
+    Differs {
+        why,
+        fact,
+        pm2,
+        tine,
+    }
 }
 
 /// The value of a fact that only the other one has.

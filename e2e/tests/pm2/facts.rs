@@ -1,19 +1,20 @@
 //! What was seen in a run?
 
 use crate::case::{ABSENT, Differs, fits};
-use crate::list::{List, Process};
+use crate::list::List;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+
+use tine_testkit::process::is_alive;
 
 /// Facts by name. A name begins with the number of the step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts(BTreeMap<String, String>);
 
 /// Fields of `pm2_env` that are looked at whenever the list is.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 8] = [
     "status",
     "restart_time",
-    "unstable_restarts",
     "exec_mode",
     "namespace",
     "instances",
@@ -41,11 +42,18 @@ impl Facts {
                     note(field, value);
                 }
             }
-            note("has a process", (process.pid() != 0).to_string());
+            // PM2 goes on showing the number of a process that has ended for a while.
+            let lives = process.pid() != 0 && is_alive(process.pid());
+            note("has a process", lives.to_string());
             let former = before.named().find(|(other, _)| *other == name);
-            let former = former.map(|(_, former)| Process::pid(former));
-            if let Some(former) = former.filter(|pid| *pid != 0 && process.pid() != 0) {
-                note("process", if former == process.pid() { "the same" } else { "another" }.into());
+            if let Some((_, former)) =
+                former.filter(|(_, former)| lives && former.status() == "online")
+            {
+                let word = match former.pid() == process.pid() {
+                    true => "the same",
+                    false => "another",
+                };
+                note("process", word.to_owned());
             }
         }
     }

@@ -58,7 +58,9 @@ impl List {
             && self.0.iter().all(|one| {
                 let exact = format!("{} {}/{}", one.name(), one.status(), one.restarts());
                 let plain = format!("{} {}", one.name(), one.status());
-                let at = wanted.iter().position(|word| *word == exact || *word == plain);
+                let at = wanted
+                    .iter()
+                    .position(|word| *word == exact || *word == plain);
                 at.map(|at| wanted.swap_remove(at)).is_some()
             })
     }
@@ -88,12 +90,18 @@ impl Process {
     }
 
     pub(crate) fn restarts(&self) -> u64 {
-        self.json["pm2_env"]["restart_time"].as_u64().unwrap_or(u64::MAX)
+        self.json["pm2_env"]["restart_time"]
+            .as_u64()
+            .unwrap_or(u64::MAX)
     }
 
-    /// A field of `pm2_env` in one line.
+    /// `pid`, or a field of `pm2_env`, in one line.
     pub(crate) fn field(&self, name: &str) -> Option<String> {
-        match self.json["pm2_env"].get(name)? {
+        let value = match name {
+            "pid" => self.json.get(name),
+            _ => self.json["pm2_env"].get(name),
+        };
+        match value? {
             Value::String(text) => Some(text.clone()),
             other => Some(other.to_string()),
         }

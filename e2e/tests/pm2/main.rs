@@ -45,3 +45,4 @@ mod walk;
 
 mod cases;
 mod document;
+mod words;

@@ -124,8 +124,14 @@ impl Manager {
         let home = self.home().display().to_string();
         vec![
             ("PATH", format!("{node}:/usr/local/bin:/usr/bin:/bin")),
-            ("HOME", self.folder.path().join("user").display().to_string()),
-            ("USER", env::var("USER").unwrap_or_else(|_| "root".to_owned())),
+            (
+                "HOME",
+                self.folder.path().join("user").display().to_string(),
+            ),
+            (
+                "USER",
+                env::var("USER").unwrap_or_else(|_| "root".to_owned()),
+            ),
             ("PWD", self.work().display().to_string()),
             ("LANG", "C.UTF-8".to_owned()),
             ("FROM_SHELL", "from the shell".to_owned()),

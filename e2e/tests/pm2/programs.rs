@@ -35,7 +35,8 @@ signal.pause()
 "#;
 
 /// Prints a line on each of its streams, and goes on.
-pub(crate) const TALK: &str = "console.log('to out'); console.error('to err');\nsetInterval(() => {}, 1e6);\n";
+pub(crate) const TALK: &str =
+    "console.log('to out'); console.error('to err');\nsetInterval(() => {}, 1e6);\n";
 
 /// Ends with the code that is its argument, or 0.
 pub(crate) const END: &str = "process.exit(Number(process.argv[2] || 0));\n";
@@ -52,14 +53,25 @@ const PM2_FIELDS: &[&str] = &[
     "PM2_INTERACTOR_PROCESSING",
     "PM2_JSON_PROCESSING",
     "PM2_USAGE",
+    "SILENT",
+    "_pm2_version",
+    "args",
     "automation",
     "autorestart",
     "autostart",
+    "axm_actions",
+    "axm_dynamic",
+    "axm_monitor",
+    "axm_options",
     "created_at",
     "cron_restart",
+    "cwd",
+    "env",
+    "error_file",
     "exec_interpreter",
     "exec_mode",
     "exit_code",
+    "filter_env",
     "increment_var",
     "instance_var",
     "instances",
@@ -69,9 +81,9 @@ const PM2_FIELDS: &[&str] = &[
     "max_restarts",
     "merge_logs",
     "namespace",
+    "node_args",
     "node_version",
     "out_file",
-    "error_file",
     "pm_cwd",
     "pm_err_log_path",
     "pm_exec_path",
@@ -79,8 +91,10 @@ const PM2_FIELDS: &[&str] = &[
     "pm_pid_path",
     "pm_uptime",
     "pmx",
+    "port",
     "prev_restart_delay",
     "restart_time",
+    "script",
     "status",
     "treekill",
     "unique_id",
@@ -109,12 +123,16 @@ pub(crate) fn facts(text: &str, of: Kind) -> Vec<(String, String)> {
             assert!(env.contains_key(field), "PM2 no longer sets {field}");
         }
     }
+    let app = env["name"].as_str().unwrap_or_default().to_owned();
     for (name, value) in env {
         // What finds the processes of a test again when it fails.
         let is_ours = name == "TINE_TEST_RUN";
-        let is_field = of == Kind::Pm2 && PM2_FIELDS.contains(&name.as_str());
+        // The settings of the app are under its own name.
+        let is_field = of == Kind::Pm2 && (PM2_FIELDS.contains(&name.as_str()) || *name == app);
         if !is_ours && !is_field {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             facts.push((format!("env {name}"), value));
         }
     }

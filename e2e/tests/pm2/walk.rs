@@ -1,6 +1,6 @@
 //! What does a step do?
 
-use crate::case::Step;
+use crate::case::{ABSENT, Step};
 use crate::facts::Facts;
 use crate::list::List;
 use crate::manager::{Done, Kind, Manager};
@@ -61,6 +61,14 @@ impl Walk {
                     .note(format!("{number} {words} | exit"), done.code.to_string());
                 self.lines(number, words, done.out.iter().map(String::as_str), false);
             }
+            Step::Says(words, line) => {
+                let done = self.run(words, &[], None);
+                let says = done.out.iter().any(|said| said.trim() == line);
+                self.facts
+                    .note(format!("{number} {words} | exit"), done.code.to_string());
+                self.facts
+                    .note(format!("{number} {words} | says {line}"), says.to_string());
+            }
             Step::Look(wanted) => self.look(number, wanted, wanted),
             Step::LookEach { pm2, tine } => {
                 let wanted = match self.manager.kind {
@@ -68,6 +76,13 @@ impl Walk {
                     Kind::Tine => tine,
                 };
                 self.look(number, wanted, "list");
+            }
+            Step::Field(name, place, field) => {
+                let list = self.manager.list().unwrap();
+                let value = list.find(name, place).unwrap().field(field);
+                let value = value.unwrap_or_else(|| ABSENT.to_owned());
+                self.facts
+                    .note(format!("{number} {name}.{place} {field}"), value);
             }
             Step::Fields(names) => self.fields(number, names),
             Step::File(name) => {
@@ -115,7 +130,12 @@ impl Walk {
         let _ = writeln!(self.said, "  $ {words}   # {}", done.code);
         // PM2's table says nothing that its list does not say.
         let is_table = |line: &&String| line.starts_with(['┌', '├', '│', '└']);
-        for line in done.out.iter().chain(&done.err).filter(|line| !is_table(line)) {
+        for line in done
+            .out
+            .iter()
+            .chain(&done.err)
+            .filter(|line| !is_table(line))
+        {
             let _ = writeln!(self.said, "  | {line}");
         }
         done
@@ -161,8 +181,7 @@ impl Walk {
                     Some(serde_json::Value::Array(_)) => "array",
                     Some(serde_json::Value::Object(_)) => "object",
                 };
-                self.facts
-                    .note(format!("{number} {name} {pointer}"), kind);
+                self.facts.note(format!("{number} {name} {pointer}"), kind);
             }
         }
     }
@@ -236,7 +255,9 @@ impl Walk {
 
 fn read_lines(path: &Path, count: usize) -> Result<String, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    match text.ends_with('\n') && text.lines().count() == count {
+    // A pid file has no end of a line.
+    let is_whole = text.ends_with('\n') || !text.contains('\n');
+    match is_whole && text.lines().count() == count {
         true => Ok(text),
         false => Err(text),
     }

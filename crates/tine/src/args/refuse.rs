@@ -141,6 +141,14 @@ mod tests {
     }
 
     #[test]
+    fn every_command_says_what_it_is_for() {
+        let command = Args::command();
+        for verb in command.get_subcommands() {
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+        }
+    }
+
+    #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
     }

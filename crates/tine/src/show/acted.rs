@@ -13,8 +13,8 @@ const FAILURES: usize = 10;
 /// So many apps get a line of their own.
 const APPS: usize = 20;
 
-/// A line for each app: how its processes are now.
-pub(crate) fn summary(processes: &[ProcessInfo], styles: Styles) -> String {
+/// A line for each app: what was done (`verb`), and how its processes are now.
+pub(crate) fn summary(verb: &str, processes: &[ProcessInfo], styles: Styles) -> String {
     let mut apps: BTreeMap<&str, Vec<ProcessStatus>> = BTreeMap::new();
     for one in processes {
         apps.entry(&one.name).or_default().push(one.status);
@@ -22,12 +22,12 @@ pub(crate) fn summary(processes: &[ProcessInfo], styles: Styles) -> String {
     let mut text = String::new();
     if apps.len() > APPS {
         let all = counts(processes.iter().map(|one| &one.status));
-        let _ = writeln!(text, "{} apps: {all}", apps.len());
+        let _ = writeln!(text, "{verb} {} apps: {all}", apps.len());
         return text;
     }
     for (name, statuses) in apps {
         let name = styles.paint(Role::Own, &harmless(name));
-        let _ = writeln!(text, "{name}: {}", counts(&statuses));
+        let _ = writeln!(text, "{verb} {name}: {}", counts(&statuses));
     }
     text
 }
@@ -67,18 +67,20 @@ pub(crate) fn failures(failed: &[Failed], styles: Styles) -> String {
     text
 }
 
-/// Several answers as one.
+/// Several answers as one; of a process that is in several, as it was last.
 pub(crate) fn joined(all: Vec<Acted>) -> Acted {
     let mut acted = Acted {
         done: true,
         ..Acted::default()
     };
+    let mut processes = BTreeMap::new();
     for one in all {
         acted.done &= one.done;
-        acted.processes.extend(one.processes);
+        processes.extend(one.processes.into_iter().map(|one| (one.id, one)));
         acted.failed.extend(one.failed);
         acted.warnings.extend(one.warnings);
     }
+    acted.processes = processes.into_values().collect();
     acted
 }
 
@@ -111,11 +113,14 @@ hint: look at its lines
 
     #[test]
     fn what_became_of_an_app_is_one_line() {
-        let text = summary(&processes(), Styles::plain());
-        assert_eq!(text, "job: 1 errored\nweb: 2 online\n");
+        let text = summary("started", &processes(), Styles::plain());
+        assert_eq!(text, "started job: 1 errored\nstarted web: 2 online\n");
         let many: Vec<ProcessInfo> = (0..30)
             .map(|id| crate::show::sample::process(id, &id.to_string(), ProcessStatus::Online))
             .collect();
-        assert_eq!(summary(&many, Styles::plain()), "30 apps: 30 online\n");
+        assert_eq!(
+            summary("stopped", &many, Styles::plain()),
+            "stopped 30 apps: 30 online\n"
+        );
     }
 }

@@ -106,7 +106,12 @@ fn of_app(row: &mut impl FnMut(&str, &str), app: &AppInfo, path: impl Fn(Option<
     row("node env", node_env.as_deref().unwrap_or(NOT_KNOWN));
     // The names alone: values may be secrets. `tine env` shows them.
     let names: Vec<&str> = spec.env.keys().map(String::as_str).collect();
-    row("own variables", &harmless(&names.join(" ")));
+    let names = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        harmless(&names.join(" "))
+    };
+    row("own variables", &names);
     row("autorestart", if spec.autorestart { "yes" } else { "no" });
     let stopping = format!(
         "{}, then SIGKILL after {} ms",

@@ -36,6 +36,8 @@ pub(crate) fn run(args: &Attach, ui: Ui) -> Result<u8, Trouble> {
             .hint(format!("attach to one of the ids {}", ids.join(", "))));
         }
     };
+    // Lines come when they come.
+    client.set_limit(None);
     let sender = client.sender()?;
     let attached = client.send(&request::Attach { process: id })?;
     std::thread::Builder::new()

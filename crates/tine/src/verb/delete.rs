@@ -10,7 +10,7 @@ use tine_control::request;
 
 pub(crate) fn run(args: &Stop, ui: Ui) -> Result<u8, Trouble> {
     let mut client = daemon::for_targets(&args.targets)?;
-    let target = meant::target(&args.targets, &args.only, ui)?;
+    let target = meant::target(&args.targets, &args.only, &mut client, ui)?;
     let mut acting = Acting::new(ui, args.waiting, "deleting");
     let wait = acting.waits();
     acting.ask(&mut client, &request::Delete { target, wait })?;

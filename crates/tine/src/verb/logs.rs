@@ -70,6 +70,8 @@ fn stream(
     mut lines: Lines,
     ui: Ui,
 ) -> Result<u8, Trouble> {
+    // Lines come when they come.
+    client.set_limit(None);
     let mut trouble = None;
     client.ask_with(verb, |note| match note {
         Note::Line {

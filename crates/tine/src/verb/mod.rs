@@ -8,6 +8,7 @@ mod completion;
 mod conf;
 mod delete;
 mod describe;
+mod doctor;
 mod env;
 mod flush;
 mod get;
@@ -90,6 +91,7 @@ pub(crate) fn run(verb: Verb, inherited: BTreeMap<i32, OwnedFd>, ui: Ui) -> Resu
         Verb::Kill(_) => kill::run(ui),
         Verb::Version(args) => version::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Doctor(args) => Ok(doctor::run(args.json)),
         Verb::Completion(args) => completion::run(&args),
         Verb::Man(args) => man::run(&args, ui),
     }

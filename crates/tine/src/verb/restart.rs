@@ -7,6 +7,7 @@ use crate::daemon;
 use crate::meant;
 use crate::trouble::Trouble;
 use crate::ui::Ui;
+use tine_control::client::Client;
 use tine_control::request::{self, IfPresent};
 use tine_control::{AppSpec, Changes, Target, Variables};
 
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &Restart, ui: Ui) -> Result<u8, Trouble> {
             wait,
         };
         acting.ask(&mut client, &verb)?;
+        acting.scale(&mut client, args.app.instances)?;
     }
     if let Some(verb) = wanted.of_files(IfPresent::Restart, wait) {
         acting.ask(&mut client, &verb)?;
@@ -88,7 +90,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// The daemon; words mean nothing without one, but what a file defines can be started.
-    pub(super) fn client(&self) -> Result<tine_control::client::Client, Trouble> {
+    pub(super) fn client(&self) -> Result<Client, Trouble> {
         if self.target.is_some() {
             daemon::for_targets(&self.args.targets)
         } else {
@@ -116,7 +118,7 @@ impl<'a> Wanted<'a> {
     pub(super) fn end(
         &self,
         acting: Acting,
-        client: &mut tine_control::client::Client,
+        client: &mut Client,
         verb: &str,
     ) -> Result<u8, Trouble> {
         if self.args.after.attach {

@@ -33,6 +33,7 @@ pub(crate) fn run(args: &Start, ui: Ui) -> Result<u8, Trouble> {
         None => daemon::ensured()?,
     };
     let mut acting = Acting::new(ui, args.waiting, "the start");
+    acting.ran_before(&known);
     let code = plan.left_as_it_is(ui);
     let shell = meant::shell(&wanted.around);
     carry_out(plan, &shell, args, &mut acting, &mut client)?;
@@ -80,6 +81,7 @@ fn carry_out(
             wait,
         };
         acting.ask(client, &verb)?;
+        acting.scale(client, args.app.instances)?;
     }
     Ok(())
 }

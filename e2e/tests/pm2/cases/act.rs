@@ -1,6 +1,8 @@
 //! Which processes are stopped, restarted, reloaded and deleted, and what becomes of them?
 
-use crate::case::Step::{Fails, Look, Run};
+use crate::case::Step::{Fails, File, Look, Remove, Run, Write};
+use crate::case::differs;
+use crate::differences::Difference::{ExitCode, ReloadFails};
 use crate::programs::{IDLE, SERVER};
 
 const TWO: &[(&str, &str)] = &[("one.js", IDLE), ("two.js", IDLE)];
@@ -168,6 +170,9 @@ cases! {
             Run("reload all"),
             Look("app online/2; app online/2"),
         ],
+        differs: [
+            differs(ExitCode, "* exit_code", "(absent)", "0"),
+        ],
     }
 
     reload_of_a_program_by_itself_is_a_restart {
@@ -191,8 +196,11 @@ cases! {
         steps: [
             Run("start app.js -i 1 --max-restarts 3 --listen-timeout 1000"),
             Look("app online/0"),
-            crate::case::Step::Write("broken", ""),
+            Write("broken", ""),
             Run("reload app"),
+        ],
+        differs: [
+            differs(ReloadFails, "4 reload app | exit", "0", "1"),
         ],
     }
 
@@ -234,6 +242,20 @@ cases! {
             Run("reset all"),
             Look("app online/0"),
             Fails("reset nobody", 5),
+        ],
+    }
+
+    restart_with_arguments_for_node {
+        files: [("app.js", "require('fs').writeFileSync('said', process.execArgv.join() + '\\n'); setInterval(() => {}, 1e6);")],
+        steps: [
+            Run("start app.js"),
+            File("said"),
+            Remove("said"),
+            Run("restart app --node-args=--no-warnings"),
+            File("said"),
+            Remove("said"),
+            Run("restart app"),
+            File("said"),
         ],
     }
 }

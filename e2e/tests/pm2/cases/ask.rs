@@ -1,6 +1,8 @@
 //! What is answered?
 
-use crate::case::Step::{Fails, Fields, File, Look, Prints, Run};
+use crate::case::Step::{Fails, Fields, File, Look, Names, Prints, Run};
+use crate::case::differs;
+use crate::differences::Difference::{InitAgain, NoDaemon, OtherFields};
 use crate::programs::{IDLE, SERVER};
 
 /// What tools around PM2 read (exporters, dashboards, deployment scripts).
@@ -67,20 +69,34 @@ cases! {
     fields_of_a_program_in_jlist {
         files: [("app.js", IDLE)],
         steps: [Run("start app.js -- one"), Run("restart app"), Look("app online/1"), Fields(READ)],
+        differs: [
+            differs(OtherFields, "* /pm2_env/unique_id", "text", "absent"),
+        ],
     }
 
     fields_of_a_cluster_in_jlist {
         files: [("app.js", SERVER)],
         steps: [Run("start app.js -i 2"), Look("app online/0; app online/0"), Fields(READ)],
+        differs: [
+            differs(OtherFields, "* /pm2_env/args", "absent", "array"),
+            differs(OtherFields, "* /pm2_env/unique_id", "text", "absent"),
+        ],
     }
 
     fields_of_a_stopped_one_in_jlist {
         files: [("app.js", IDLE)],
         steps: [Run("start app.js"), Run("stop app"), Look("app stopped/0"), Fields(READ)],
+        differs: [
+            differs(OtherFields, "* /pm2_env/args", "absent", "array"),
+            differs(OtherFields, "* /pm2_env/unique_id", "text", "absent"),
+        ],
     }
 
     an_empty_list {
         steps: [Run("ping"), Prints("jlist"), Prints("prettylist"), Run("list"), Run("ls"), Run("ps"), Run("status")],
+        differs: [
+            differs(NoDaemon, "1 ping | exit", "0", "6"),
+        ],
     }
 
     is_it_there {
@@ -160,7 +176,10 @@ cases! {
     }
 
     a_process_file_to_begin_with {
-        steps: [Run("init"), Run("ecosystem simple"), crate::case::Step::Names(".", 1)],
+        steps: [Run("init"), Run("ecosystem simple"), Names(".", 1)],
+        differs: [
+            differs(InitAgain, "2 ecosystem simple | exit", "0", "1"),
+        ],
     }
 
     an_option_that_is_not_there {

@@ -1,6 +1,8 @@
 //! Which variables does a program see?
 
-use crate::case::Step::{About, Fails, Look, Prints, Remove, Run, RunWith};
+use crate::case::Step::{About, Fails, File, Look, Remove, Run, RunWith, Says};
+use crate::case::differs;
+use crate::differences::Difference::{EnvLines, FilterAll};
 use crate::programs::ABOUT;
 
 const ECOSYSTEM: &str = "module.exports = { apps: [{
@@ -89,8 +91,8 @@ cases! {
         steps: [
             Run("start ecosystem.config.js"),
             Look("web online/0; web online/0"),
-            crate::case::Step::File("said-0"),
-            crate::case::Step::File("said-1"),
+            File("said-0"),
+            File("said-1"),
         ],
     }
 
@@ -99,6 +101,9 @@ cases! {
             name: 'web', script: 'app.js', filter_env: true, env: { OWN: '1' },
         }] };")],
         steps: [RunWith(&[("SECRET_A", "1")], "start ecosystem.config.js"), About("about-0.json")],
+        differs: [
+            differs(FilterAll, "2 about-0.json | env *", "*", "(absent)"),
+        ],
     }
 
     all_but_some_of_the_shell {
@@ -130,8 +135,13 @@ cases! {
         files: [("app.js", ABOUT)],
         steps: [
             RunWith(&[("COLOR", "blue")], "start app.js"),
-            Prints("env 0"),
+            Says("env 0", "COLOR: blue"),
+            Says("env 0", "NODE_APP_INSTANCE: 0"),
+            Says("env 0", "namespace: default"),
             Fails("env 5", 5),
+        ],
+        differs: [
+            differs(EnvLines, "* env 0 | says namespace: default", "true", "false"),
         ],
     }
 }

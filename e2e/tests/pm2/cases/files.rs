@@ -1,6 +1,8 @@
 //! What do process files say?
 
 use crate::case::Step::{About, Fails, Look, Names, Run, RunFed};
+use crate::case::differs;
+use crate::differences::Difference::{Pwd, StartWaits};
 use crate::programs::{ABOUT, IDLE, IDLE_PY, SERVER};
 
 const TWO_APPS: &str = "{ \"apps\": [
@@ -79,11 +81,17 @@ cases! {
     names_in_camel_case {
         files: [("app.js", "process.exit(1)"), ("apps.json", "[{ \"script\": \"app.js\", \"maxRestarts\": 2 }]")],
         steps: [Run("start apps.json"), Look("app errored/1")],
+        differs: [
+            differs(StartWaits, "1 start apps.json | exit", "0", "1"),
+        ],
     }
 
     another_folder_of_an_app {
         files: [("below/app.js", ABOUT), ("apps.json", "[{ \"script\": \"app.js\", \"cwd\": \"below\" }]")],
         steps: [Run("start apps.json"), Look("app online/0"), About("below/about-0.json")],
+        differs: [
+            differs(Pwd, "3 below/about-0.json | env PWD", "below", "{dir}/work/below"),
+        ],
     }
 
     stop_restart_and_delete_its_apps {

@@ -1,6 +1,8 @@
 //! What runs a script, with which arguments, and where?
 
 use crate::case::Step::{About, Fails, File, Look, Run};
+use crate::case::differs;
+use crate::differences::Difference::{Channel, Pwd};
 use crate::programs::{ABOUT, ABOUT_PY, IDLE};
 
 cases! {
@@ -32,6 +34,10 @@ cases! {
             Look("app online/0"),
             About("about-0.json"),
         ],
+        differs: [
+            differs(Channel, "*about-* | env NODE_CHANNEL_FD", "3", "(absent)"),
+            differs(Channel, "*about-* | env NODE_CHANNEL_SERIALIZATION_MODE", "json", "(absent)"),
+        ],
     }
 
     no_interpreter {
@@ -57,6 +63,9 @@ cases! {
     another_folder {
         files: [("below/app.js", ABOUT)],
         steps: [Run("start app.js --cwd below"), Look("app online/0"), About("below/about-0.json")],
+        differs: [
+            differs(Pwd, "3 below/about-0.json | env PWD", "below", "{dir}/work/below"),
+        ],
     }
 
     another_folder_and_a_script_of_this_one {

@@ -1,6 +1,8 @@
 //! What is written to which files?
 
 use crate::case::Step::{Fails, Lines, Look, Names, Run, RunWith, Shapes};
+use crate::case::differs;
+use crate::differences::Difference::{ClusterOutput, EmptyLogs, LogLines, NotFound};
 use crate::programs::TALK;
 
 cases! {
@@ -50,6 +52,9 @@ cases! {
     of_one_that_says_nothing {
         files: [("app.js", "setInterval(() => {}, 1e6)")],
         steps: [Run("start app.js"), Look("app online/0"), Names("home/logs", 2)],
+        differs: [
+            differs(EmptyLogs, "3 home/logs", "app-error.log app-out.log", ""),
+        ],
     }
 
     to_files_of_ones_own {
@@ -83,6 +88,9 @@ cases! {
     all_disabled {
         files: [("app.js", TALK)],
         steps: [Run("start app.js --disable-logs -e err.log"), Look("app online/0"), Names("home/logs", 0)],
+        differs: [
+            differs(EmptyLogs, "3 home/logs", "*app-out.log", ""),
+        ],
     }
 
     both_in_one_more {
@@ -153,10 +161,54 @@ cases! {
 
     of_one_that_is_unknown {
         steps: [Fails("flush nobody", 5)],
+        differs: [
+            differs(NotFound, "1 flush nobody | exit", "0", "fails"),
+        ],
     }
 
     a_pid_file_of_ones_own {
         files: [("app.js", TALK)],
-        steps: [Run("start app.js -p app.pid"), Look("app online/0"), Names("home/pids", 0), Shapes("app-0.pid", 0)],
+        steps: [Run("start app.js -p app.pid"), Look("app online/0"), Names("home/pids", 0), Shapes("app-0.pid", 1)],
+    }
+
+    two_lines_at_once_as_json {
+        files: [("app.js", "console.log('one\\ntwo'); setInterval(() => {}, 1e6)")],
+        steps: [Run("start app.js --log-type json"), Shapes("home/logs/app-out.log", 1)],
+        differs: [
+            differs(LogLines, "2 * line 1", "{\"message\":\"one\\ntwo\\n\",*", "{\"message\":\"one\\n\",*"),
+            differs(LogLines, "2 * line 2", "(absent)", "{\"message\":\"two\\n\",*"),
+        ],
+    }
+
+    two_lines_at_once_with_the_time {
+        files: [("app.js", "console.log('one\\ntwo'); setInterval(() => {}, 1e6)")],
+        steps: [Run("start app.js --time"), Shapes("home/logs/app-out.log", 2)],
+    }
+
+    a_line_in_two_parts_with_the_time {
+        files: [("app.sh", "printf one\nsleep 0.3\nprintf 'two\\n'\nsleep 1000\n")],
+        steps: [Run("start app.sh --time"), Shapes("home/logs/app-out.log", 1)],
+        differs: [
+            differs(LogLines, "2 home/logs/app-out.log | line 1", "9999-99-99T99:99:99: one*", "9999-99-99T99:99:99: onetwo"),
+        ],
+    }
+
+    a_cluster_with_the_time {
+        files: [("app.js", TALK)],
+        steps: [Run("start app.js -i 1 --time"), Shapes("home/logs/app-out-0.log", 1)],
+    }
+
+    a_cluster_as_json {
+        files: [("app.js", TALK)],
+        steps: [Run("start app.js -i 1 --log-type json"), Shapes("home/logs/app-out-0.log", 1)],
+    }
+
+    of_the_children_of_a_cluster {
+        files: [("app.js", "require('child_process').spawn('echo', ['from a child'], { stdio: 'inherit' });
+            setInterval(() => {}, 1e6)")],
+        steps: [Run("start app.js -i 1"), Lines("home/logs/app-out-0.log", 1)],
+        differs: [
+            differs(ClusterOutput, "2 home/logs/app-out-0.log | line 1", "(absent)", "from a child"),
+        ],
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod ask;
 pub(crate) mod environment;
+pub(crate) mod fields;
 pub(crate) mod files;
 pub(crate) mod interpreters;
 pub(crate) mod logs;
@@ -20,6 +21,7 @@ pub(crate) const ALL: &[&[Case]] = &[
     act::ALL,
     ask::ALL,
     environment::ALL,
+    fields::ALL,
     files::ALL,
     interpreters::ALL,
     logs::ALL,

@@ -1,6 +1,8 @@
 //! What is an app called, and which files get its name?
 
 use crate::case::Step::{Fails, Lines, Look, Names, Run};
+use crate::case::differs;
+use crate::differences::Difference::PidFileNames;
 use crate::programs::{IDLE, TALK};
 
 cases! {
@@ -36,6 +38,9 @@ cases! {
             Look("my_app: é 1 online/0"),
             Names("home/logs", 2),
             Names("home/pids", 1),
+        ],
+        differs: [
+            differs(PidFileNames, "4 home/pids", "my-app----0.pid", "my_app----1-0.pid"),
         ],
     }
 
@@ -75,5 +80,19 @@ cases! {
     names_with_other_case_are_other_names {
         files: [("app.js", IDLE)],
         steps: [Run("start app.js"), Fails("stop App", 5), Look("app online/0")],
+    }
+
+    a_name_that_ends_in_a_number {
+        files: [("app.js", TALK)],
+        steps: [
+            Run("start app.js --name web-1"),
+            Run("start app.js --name web-2"),
+            Lines("home/logs/web-1-out.log", 1),
+            Names("home/logs", 4),
+            Names("home/pids", 2),
+        ],
+        differs: [
+            differs(PidFileNames, "5 home/pids", "web-0.pid web-1.pid", "web-1-0.pid web-2-1.pid"),
+        ],
     }
 }

@@ -1,6 +1,10 @@
 //! What happens when a process ends by itself?
 
-use crate::case::Step::{Fails, Kill, Look, Run, Write, Remove};
+use crate::case::Step::{Field, Kill, Look, LookEach, Remove, Run, Write};
+use crate::case::differs;
+use crate::differences::Difference::{
+    RestartWaiting, StalePid, StartWaits, UnstableRestarts, WaitsForever,
+};
 use crate::programs::{END, END_WHILE_BROKEN, IDLE, SERVER};
 
 cases! {
@@ -21,12 +25,19 @@ cases! {
 
     one_that_does_not_start_is_errored {
         files: [("app.js", END)],
-        steps: [Run("start app.js --max-restarts 3 -- 1"), Look("app errored/2")],
+        steps: [Run("start app.js --max-restarts 3 -- 1"), Look("app errored/2"), Field("app", 0, "unstable_restarts")],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+            differs(UnstableRestarts, "3 app.0 unstable_restarts", "0", "3"),
+        ],
     }
 
     one_that_does_not_start_is_errored_after_16_starts {
         files: [("app.js", END)],
         steps: [Run("start app.js -- 1"), Look("app errored/15")],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+        ],
     }
 
     one_that_is_errored_can_be_started_again {
@@ -38,11 +49,17 @@ cases! {
             Run("restart app"),
             Look("app online/1"),
         ],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+        ],
     }
 
     one_that_ends_with_0_comes_back_too {
         files: [("app.js", END)],
         steps: [Run("start app.js --max-restarts 3 -- 0"), Look("app errored/2")],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+        ],
     }
 
     no_autorestart_after_0 {
@@ -53,6 +70,9 @@ cases! {
     no_autorestart_after_1 {
         files: [("app.js", END)],
         steps: [Run("start app.js --no-autorestart -- 1"), Look("app stopped/0")],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+        ],
     }
 
     no_autorestart_after_a_signal {
@@ -73,6 +93,9 @@ cases! {
     another_code_than_that_which_stops {
         files: [("app.js", END)],
         steps: [Run("start app.js --stop-exit-codes 7 --max-restarts 2 -- 6"), Look("app errored/1")],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+        ],
     }
 
     a_delay_before_the_next_start {
@@ -82,8 +105,10 @@ cases! {
             Look("app online/0"),
             Kill("app", 0),
             Look("app waiting/0"),
+            Field("app", 0, "pid"),
             Look("app online/1"),
         ],
+        differs: [differs(StalePid, "5 app.0 pid", "*", "0")],
     }
 
     a_stop_ends_the_delay {
@@ -104,11 +129,17 @@ cases! {
             Look("app waiting/0"),
             Look("app waiting/1"),
         ],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "1"),
+        ],
     }
 
     a_program_that_cannot_be_executed {
         files: [("app", "text\n")],
-        steps: [Fails("start ./app --interpreter none --max-restarts 2", 1)],
+        steps: [Run("start ./app --interpreter none --max-restarts 2")],
+        differs: [
+            differs(StartWaits, "1 start * | exit", "0", "3"),
+        ],
     }
 
     restart_with_another_option {
@@ -121,5 +152,46 @@ cases! {
             Kill("app", 0),
             Look("app errored"),
         ],
+    }
+
+    a_cluster_that_does_not_start_is_errored {
+        files: [("app.js", END)],
+        steps: [Run("start app.js -i 2 --max-restarts 3 -- 1"), Look("app errored/2; app errored/2")],
+        differs: [differs(StartWaits, "1 start * | exit", "0", "1")],
+    }
+
+    delete_ends_the_delay {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js --restart-delay 20000"),
+            Kill("app", 0),
+            Look("app waiting/0"),
+            Run("delete app"),
+            Look(""),
+        ],
+    }
+
+    restart_ends_the_delay {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js --restart-delay 20000"),
+            Kill("app", 0),
+            Look("app waiting/0"),
+            Run("restart app"),
+            Look("app online"),
+        ],
+        differs: [
+            differs(RestartWaiting, "4 restart app | exit", "1", "0"),
+            differs(RestartWaiting, "5 app online | app.0 restart_time", "1", "0"),
+        ],
+    }
+
+    no_autorestart_with_a_delay {
+        files: [("app.js", END)],
+        steps: [
+            Run("start app.js --no-autorestart --restart-delay 100 -- 0"),
+            LookEach { pm2: "app waiting/0", tine: "app stopped/0" },
+        ],
+        differs: [differs(WaitsForever, "2 list | app.0 status", "waiting restart", "stopped")],
     }
 }

@@ -1,6 +1,8 @@
 //! What comes back?
 
 use crate::case::Step::{About, Fails, Look, Remove, Run, RunWith};
+use crate::case::differs;
+use crate::differences::Difference::{ExitCode, Instances, NothingSaved};
 use crate::programs::{ABOUT, IDLE, SERVER};
 
 cases! {
@@ -18,6 +20,10 @@ cases! {
             Run("resurrect"),
             Look("one online; two online; two online; three stopped"),
         ],
+        differs: [
+            differs(ExitCode, "10 * exit_code", "0", "(absent)"),
+            differs(Instances, "10 * instances", "(absent)", "*"),
+        ],
     }
 
     only_what_is_missing {
@@ -29,6 +35,9 @@ cases! {
             Run("delete two"),
             Run("resurrect"),
             Look("one online/0; two online/0"),
+        ],
+        differs: [
+            differs(Instances, "6 * two.0 instances", "(absent)", "1"),
         ],
     }
 
@@ -47,6 +56,9 @@ cases! {
 
     nothing_was_saved {
         steps: [Run("resurrect"), Look("")],
+        differs: [
+            differs(NothingSaved, "1 resurrect | exit", "0", "5"),
+        ],
     }
 
     nothing_is_there_to_save {
@@ -58,6 +70,10 @@ cases! {
             Run("save"),
             Run("resurrect"),
             Look("app online/0"),
+        ],
+        differs: [
+            differs(NothingSaved, "4 save | exit", "0", "5"),
+            differs(Instances, "6 * instances", "(absent)", "1"),
         ],
     }
 
@@ -82,6 +98,9 @@ cases! {
             Run("kill"),
             Run("resurrect"),
             Look(""),
+        ],
+        differs: [
+            differs(NothingSaved, "5 resurrect | exit", "0", "5"),
         ],
     }
 

@@ -1,6 +1,10 @@
 //! What is started, and how often?
 
-use crate::case::Step::{About, Copy, Fails, File, Look, Names, Run};
+use crate::case::Step::{About, Copy, Fails, File, Look, LookEach, Names, Run};
+use crate::case::differs;
+use crate::differences::Difference::{
+    Channel, ClusterOfOne, Instances, NotAutostarted, StartOfRunning,
+};
 use crate::programs::{ABOUT, ABOUT_PY, IDLE, IDLE_PY, SERVER};
 
 cases! {
@@ -12,6 +16,10 @@ cases! {
     a_script_of_python {
         files: [("app.py", ABOUT_PY)],
         steps: [Run("start app.py"), Look("app online/0"), About("about-0.json")],
+        differs: [
+            differs(Channel, "*about-* | env NODE_CHANNEL_FD", "3", "(absent)"),
+            differs(Channel, "*about-* | env NODE_CHANNEL_SERIALIZATION_MODE", "json", "(absent)"),
+        ],
     }
 
     a_script_of_the_shell {
@@ -63,6 +71,9 @@ cases! {
     at_least_one_process {
         files: [("app.js", IDLE)],
         steps: [Run("start app.js -i -100"), Look("app online/0")],
+        differs: [
+            differs(ClusterOfOne, "2 * exec_mode", "fork_mode", "cluster_mode"),
+        ],
     }
 
     a_cluster_where_nobody_listens {
@@ -84,6 +95,10 @@ cases! {
             About("about-0.json"),
             About("about-1.json"),
         ],
+        differs: [
+            differs(Channel, "*about-* | env NODE_CHANNEL_FD", "3", "(absent)"),
+            differs(Channel, "*about-* | env NODE_CHANNEL_SERIALIZATION_MODE", "json", "(absent)"),
+        ],
     }
 
     node_in_fork_mode_by_x {
@@ -102,7 +117,11 @@ cases! {
             Run("start app.js --no-autostart"),
             Look("app stopped/0"),
             Run("start app"),
-            Look("app online/0"),
+            LookEach { pm2: "app stopped/0", tine: "app online/0" },
+        ],
+        differs: [
+            differs(NotAutostarted, "4 list | app.0 status", "stopped", "online"),
+            differs(NotAutostarted, "4 list | app.0 has a process", "false", "true"),
         ],
     }
 
@@ -141,16 +160,27 @@ cases! {
     one_that_runs_by_its_name {
         files: [("app.js", IDLE)],
         steps: [Run("start app.js"), Look("app online/0"), Run("start app"), Look("app online")],
+        differs: [
+            differs(StartOfRunning, "4 * restart_time", "1", "0"),
+            differs(StartOfRunning, "4 * process", "another", "the same"),
+            differs(StartOfRunning, "4 * exit_code", "0", "(absent)"),
+        ],
     }
 
     one_that_runs_by_its_script {
         files: [("app.js", IDLE)],
-        steps: [Run("start app.js"), Look("app online/0"), Fails("start app.js", 1), Look("app online/0")],
+        steps: [Run("start app.js"), Look("app online/0"), Run("start app.js"), Look("app online/0")],
+        differs: [
+            differs(StartOfRunning, "3 start app.js | exit", "1", "0"),
+        ],
     }
 
     one_that_runs_by_force {
         files: [("app.js", IDLE)],
         steps: [Run("start app.js"), Run("start app.js -f"), Look("app online/0; app online/0")],
+        differs: [
+            differs(Instances, "3 * instances", "1", "2"),
+        ],
     }
 
     one_script_under_two_names {

@@ -1,6 +1,7 @@
 //! How is a process asked to leave?
 
-use crate::case::Step::{File, Gone, Lives, Look, Names, Run};
+use crate::case::Step::{File, Gone, Lives, Look, LookEach, Names, Run};
+use crate::case::differs;
 
 const LEAVES_BY_ITSELF: &str = "
 require('fs').writeFileSync('up', 'up\\n');
@@ -44,6 +45,7 @@ const wait = () => {
 wait();
 setInterval(() => {}, 1e6);
 ";
+use crate::differences::Difference::WaitReady;
 
 cases! {
     it_is_interrupted {
@@ -124,6 +126,10 @@ cases! {
 
     one_that_never_says_that_it_is_ready {
         files: [("app.js", READY)],
-        steps: [Run("start app.js --wait-ready --listen-timeout 500"), Look("app online/0")],
+        steps: [Run("start app.js --wait-ready --listen-timeout 500"), LookEach { pm2: "app online/0", tine: "app launching/0" }],
+        differs: [
+            differs(WaitReady, "1 start * | exit", "0", "1"),
+            differs(WaitReady, "2 list | app.0 status", "online", "launching"),
+        ],
     }
 }

@@ -41,7 +41,9 @@ impl Contender {
     pub(super) fn what(self) -> &'static str {
         match self {
             Contender::Tine => {
-                "keeper and brain; `tine start` of a process file, `list`, `jlist`, `restart all`, `stop all`"
+                "keeper and brain; `tine start` of a process file, `list`, `jlist`, `restart all`, `stop all`; \
+                 `start` waits until they are up, which programs like these, that say nothing, are after a \
+                 second; `--no-wait` does not"
             }
             Contender::Pm2 => {
                 "its daemon; the same commands with the same process file, fork mode; no wait for readiness"
@@ -176,7 +178,11 @@ impl<'a> Seat<'a> {
             }
             Contender::Supervisord => {
                 let begins = verb == Verb::Begin;
-                let name = if begins { "supervisord" } else { "supervisorctl" };
+                let name = if begins {
+                    "supervisord"
+                } else {
+                    "supervisorctl"
+                };
                 let mut command = Command::new(self.programs.supervisor.clone()?.join(name));
                 command.arg("-c").arg(self.file());
                 command
@@ -258,7 +264,11 @@ fn configuration(folder: &Path, payload: &Payload) -> String {
     } else {
         ""
     };
-    let command = format!("{} {}", payload.program.display(), payload.arguments.join(" "));
+    let command = format!(
+        "{} {}",
+        payload.program.display(),
+        payload.arguments.join(" ")
+    );
     let mut program = |name: &str, count: usize| {
         let _ = write!(
             text,

@@ -106,7 +106,10 @@ fn describe(programs: &Programs) -> Vec<(&'static str, String)> {
     let mut all = machine::describe_for_node(&programs.node);
     all.extend([
         ("tine", of(programs.tine.clone().map(Command::new))),
-        ("pm2", pm2.map_or_else(|e| e, |path| machine::pm2_version(&path))),
+        (
+            "pm2",
+            pm2.map_or_else(|e| e, |path| machine::pm2_version(&path)),
+        ),
         (
             "supervisord",
             of(supervisor.map(|folder| Command::new(folder.join("supervisord")))),
@@ -135,7 +138,10 @@ fn measure_all(options: &Options, programs: &Programs, scratch: &Path) -> Record
                     let outcome = in_folder(scratch, |folder| {
                         visit::visit(*contender, options, programs, *count, folder)
                     });
-                    said(*contender, &format!("{count} processes, {}", words(&outcome)));
+                    said(
+                        *contender,
+                        &format!("{count} processes, {}", words(&outcome)),
+                    );
                     round.visits.push(Visit {
                         contender: *contender,
                         count: *count,
@@ -200,6 +206,9 @@ fn words(outcome: &Result<Shown>) -> String {
         Some(format!("{} {ms:.1} ms", verb.name()))
     });
     let memory = shown.memory.rss as f64 * 1024.0 / 1e6;
-    let all: Vec<String> = [format!("{memory:.1} MB")].into_iter().chain(times).collect();
+    let all: Vec<String> = [format!("{memory:.1} MB")]
+        .into_iter()
+        .chain(times)
+        .collect();
     all.join(", ")
 }

@@ -18,7 +18,8 @@ usage: cargo xtask bench manager [options]
   --pm2-most N         counts above this are not asked of pm2 (100)
   --supervisord-most N the same of supervisord (1000)
   --apps               every process an app of its own; else all are instances of one app
-  --cycles N           how often a contender starts, restarts and stops all of them in a round (3)
+  --cycles N           how often tine starts, restarts and stops all of them in a round (3)
+  --rival-cycles N     the same of the others, which take their time (1)
   --lists N            how often it lists them in a round (20)
   --idle-seconds N     length of the idle watch, once per contender; 0 leaves it out (60)
   --idle-processes N   processes that run meanwhile (100)
@@ -63,7 +64,8 @@ pub(super) struct Options {
     pm2_most: usize,
     supervisord_most: usize,
     pub(super) apart: bool,
-    pub(super) cycles: usize,
+    cycles: usize,
+    rival_cycles: usize,
     pub(super) lists: usize,
     pub(super) idle: Duration,
     idle_processes: usize,
@@ -86,6 +88,7 @@ impl Options {
             supervisord_most: 1000,
             apart: false,
             cycles: 3,
+            rival_cycles: 1,
             lists: 20,
             idle: Duration::from_secs(60),
             idle_processes: 100,
@@ -125,6 +128,7 @@ impl Options {
                     options.supervisord_most = number(name, value()?, 0, 10_000)?;
                 }
                 "--cycles" => options.cycles = number(name, value()?, 1, 1000)?,
+                "--rival-cycles" => options.rival_cycles = number(name, value()?, 1, 1000)?,
                 "--lists" => options.lists = number(name, value()?, 1, 10_000)?,
                 "--idle-seconds" => options.idle = seconds(name, value()?, 0)?,
                 "--idle-processes" => options.idle_processes = number(name, value()?, 0, 10_000)?,
@@ -162,6 +166,14 @@ impl Options {
         }
     }
 
+    /// How often it goes through start, restart and stop.
+    pub(super) fn cycles(&self, contender: Contender) -> usize {
+        match contender {
+            Contender::Tine => self.cycles,
+            Contender::Pm2 | Contender::Supervisord => self.rival_cycles,
+        }
+    }
+
     /// How many processes run during the idle watch.
     pub(super) fn idle_count(&self, contender: Contender) -> usize {
         self.idle_processes.min(self.most(contender))
@@ -174,7 +186,9 @@ fn chosen<T: Copy + PartialEq>(name: &str, list: &str, known: &[(&str, T)]) -> R
         let Some((_, value)) = known.iter().find(|(name, _)| *name == word) else {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
             let names = names.join(", ");
-            return Err(format!("{name}: none is called {word:?}, there are {names}"));
+            return Err(format!(
+                "{name}: none is called {word:?}, there are {names}"
+            ));
         };
         if !found.contains(value) {
             found.push(*value);
@@ -203,7 +217,7 @@ pub(super) mod tests {
     #[test]
     fn every_option_is_taken_over() {
         let given = "--rounds 2 --only pm2,tine,pm2 --parts idle,crash --counts 100,1,1 --pm2-most 7 \
-                     --supervisord-most 8 --apps --cycles 4 --lists 5 --idle-seconds 6 --idle-processes 9 \
+                     --supervisord-most 8 --apps --cycles 4 --rival-cycles 2 --lists 5 --idle-seconds 6 --idle-processes 9 \
                      --kills 10 --node /n --tine /t --out /o --install";
         let options = parse(given).unwrap().unwrap();
         assert_eq!(options.rounds, 2);
@@ -213,7 +227,9 @@ pub(super) mod tests {
         assert_eq!(options.counts, [1, 100]);
         let idle = Contender::ALL.map(|contender| options.idle_count(contender));
         assert_eq!(idle, [9, 7, 8]);
-        assert_eq!((options.cycles, options.lists, options.kills), (4, 5, 10));
+        let cycles = Contender::ALL.map(|contender| options.cycles(contender));
+        assert_eq!(cycles, [4, 2, 2]);
+        assert_eq!((options.lists, options.kills), (5, 10));
         assert_eq!(options.idle, Duration::from_secs(6));
         assert!(options.apart && options.install);
         let paths = (options.node, options.tine, options.out);

@@ -18,8 +18,9 @@ pub(super) enum What {
     Said(Verb),
     /// From the beginning of a start until the manager has as many children as it was asked for.
     AllRun(Verb),
-    /// Without a manager: all of them started one after another, each until it is executed.
-    Spawned,
+    /// Without a manager, right before it was given this verb: all of them started one after another, each
+    /// until it is executed.
+    Spawned(Verb),
     /// Without a manager: all of them signalled, and reaped.
     Ended,
     /// A command that does nothing.
@@ -31,7 +32,7 @@ impl What {
         match self {
             What::Said(verb) => verb.name().to_owned(),
             What::AllRun(verb) => format!("{}, until all run", verb.name()),
-            What::Spawned => "bare start".to_owned(),
+            What::Spawned(verb) => format!("bare start before {}", verb.name()),
             What::Ended => "bare stop".to_owned(),
             What::Nothing => "true".to_owned(),
         }
@@ -111,8 +112,7 @@ pub(super) struct Record {
 impl Record {
     /// All that a manager showed with so many processes.
     pub(super) fn of(&self, contender: Contender, count: usize) -> impl Iterator<Item = &Shown> {
-        let of = move |round: &'_ Round| round.shown(contender, count).is_some();
-        let rounds = self.rounds.iter().filter(move |round| of(round));
+        let rounds = self.rounds.iter();
         rounds.filter_map(move |round| round.shown(contender, count))
     }
 
@@ -140,14 +140,22 @@ impl Record {
         }))
     }
 
+    /// Resident memory of one manager by that of another, just after the start, within each round.
+    pub(super) fn memory_ratio(&self, count: usize, a: Contender, b: Contender) -> Option<Spread> {
+        Spread::of(self.rounds.iter().filter_map(|round| {
+            let one = |contender| Some(round.shown(contender, count)?.memory.rss as f64);
+            Some(one(a)? / one(b)?)
+        }))
+    }
+
+    /// Megabytes (10^6 bytes).
     pub(super) fn memory(
         &self,
         contender: Contender,
         count: usize,
         value: impl Fn(&Shown) -> u64,
     ) -> Option<Spread> {
-        // KiB, shown as megabytes.
-        let megabytes = |shown| value(shown) as f64 * 1024.0 / 1e6;
+        let megabytes = |shown: &Shown| value(shown) as f64 * 1024.0 / 1e6;
         Spread::of(self.of(contender, count).map(megabytes))
     }
 
@@ -161,6 +169,17 @@ impl Record {
             let crashes = round.crash(contender)?;
             let median = |ms: &[f64]| Spread::of(ms.iter().copied()).map(|s| s.median);
             Some(value(median(&crashes.managed)?, median(&crashes.bare)?))
+        }))
+    }
+
+    /// The median crash of one by that of another, within each round.
+    pub(super) fn crash_ratio(&self, a: Contender, b: Contender) -> Option<Spread> {
+        Spread::of(self.rounds.iter().filter_map(|round| {
+            let one = |contender| {
+                let managed = &round.crash(contender)?.managed;
+                Spread::of(managed.iter().copied()).map(|s| s.median)
+            };
+            Some(one(a)? / one(b)?)
         }))
     }
 
@@ -207,9 +226,7 @@ fn round_json(round: &Round) -> Value {
         Ok(shown) => ("shown", shown),
         Err(reason) => ("failed", json!(reason)),
     };
-    let entry = |contender: Contender, (key, value): (&str, Value)| {
-        json!({"contender": contender.name(), key: value})
-    };
+    let entry = |contender: Contender, (key, value): (&str, Value)| json!({"contender": contender.name(), key: value});
     let visits = round.visits.iter().map(|visit| {
         let shown = visit.outcome.as_ref().map(Shown::json);
         let mut entry = entry(visit.contender, outcome(shown));
@@ -259,7 +276,7 @@ pub(super) mod tests {
             shown.add(What::Said(verb), Duration::from_millis(ms));
             shown.add(What::AllRun(verb), Duration::from_millis(ms));
         }
-        for what in [What::Spawned, What::Ended, What::Nothing] {
+        for what in [What::Spawned(Verb::Start), What::Ended, What::Nothing] {
             shown.add(what, Duration::from_millis(10));
         }
         Visit {
@@ -285,7 +302,11 @@ pub(super) mod tests {
         let ratio = record.ratio(100, (Contender::Pm2, list), (Contender::Tine, list));
         let ratio = ratio.unwrap();
         assert_eq!((ratio.least, ratio.most, ratio.rounds), (4.0, 4.0, 2));
-        let of_itself = record.ratio(100, (Contender::Tine, list), (Contender::Tine, What::Nothing));
+        let of_itself = record.ratio(
+            100,
+            (Contender::Tine, list),
+            (Contender::Tine, What::Nothing),
+        );
         assert_eq!(of_itself.unwrap().median, 2.0);
         assert_eq!(record.time(Contender::Tine, 1, list), None);
         assert_eq!(record.p95(Contender::Tine, 100, list), Some(30.0));

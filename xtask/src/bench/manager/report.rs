@@ -82,7 +82,9 @@ fn target_table(page: &mut String, options: &Options, record: &Record) {
     if !options.contenders.contains(&OURSELVES) {
         return;
     }
-    page.push_str("## What tine is to reach\n\n| | at most | measured | reached |\n|---|---|---|---|\n");
+    page.push_str(
+        "## What tine is to reach\n\n| | at most | measured | reached |\n|---|---|---|---|\n",
+    );
     for target in &TARGETS {
         let measured = target.measured(record);
         let reached = match &measured {
@@ -104,42 +106,51 @@ fn target_table(page: &mut String, options: &Options, record: &Record) {
     page.push('\n');
 }
 
-const COMPARED: [Verb; 5] = [Verb::List, Verb::Jlist, Verb::Start, Verb::Restart, Verb::Stop];
+/// What is compared: a name, ours, and theirs.
+const COMPARED: [(&str, What, What); 7] = {
+    use What::{AllRun, Said};
+    [
+        ("list", Said(Verb::List), Said(Verb::List)),
+        ("jlist", Said(Verb::Jlist), Said(Verb::Jlist)),
+        ("start", Said(Verb::Start), Said(Verb::Start)),
+        (
+            "start --no-wait / start",
+            Said(Verb::StartNoWait),
+            Said(Verb::Start),
+        ),
+        (
+            "start, until all run",
+            AllRun(Verb::Start),
+            AllRun(Verb::Start),
+        ),
+        ("restart", Said(Verb::Restart), Said(Verb::Restart)),
+        ("stop", Said(Verb::Stop), Said(Verb::Stop)),
+    ]
+};
 
-/// tine by each of the others.
+/// tine by each of the others. Where the other was not asked, or has no such verb, there is nothing to say.
 fn ratios(options: &Options, record: &Record) -> Vec<Ratio> {
     let mut all = Vec::new();
+    let mut add = |of, what, spread: Option<Spread>| {
+        if spread.is_some() {
+            all.push(Ratio { of, what, spread });
+        }
+    };
     let others = options.contenders.iter().filter(|c| **c != OURSELVES);
     for other in others.filter(|_| options.contenders.contains(&OURSELVES)) {
         let both = format!("tine / {}", other.name());
-        for verb in COMPARED {
-            for count in options.counts.iter().filter(|c| **c > 0) {
-                let what = What::Said(verb);
-                let spread = record.ratio(*count, (OURSELVES, what), (*other, what));
-                // Where the other was not asked, or has no such verb, there is nothing to say.
-                if spread.is_some() {
-                    all.push(Ratio {
-                        of: verb.name(),
-                        what: format!("{both}, {count}"),
-                        spread,
-                    });
-                }
+        for (of, ours, theirs) in COMPARED {
+            for count in &options.counts {
+                let spread = record.ratio(*count, (OURSELVES, ours), (*other, theirs));
+                add(of, format!("{both}, {count}"), spread);
             }
         }
         for count in &options.counts {
-            let rss = |s: &Shown| s.memory.rss;
-            let (ours, theirs) = (
-                record.memory(OURSELVES, *count, rss),
-                record.memory(*other, *count, rss),
-            );
-            if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                all.push(Ratio {
-                    of: "RSS",
-                    what: format!("{both}, {count}"),
-                    spread: Spread::of([ours.median / theirs.median]),
-                });
-            }
+            let spread = record.memory_ratio(*count, OURSELVES, *other);
+            add("RSS", format!("{both}, {count}"), spread);
         }
+        let crash = record.crash_ratio(OURSELVES, *other);
+        add("crash to first instruction", both, crash);
     }
     all
 }
@@ -187,7 +198,9 @@ fn time_tables(page: &mut String, options: &Options, record: &Record) {
     let counts: Vec<usize> = options.counts.iter().copied().filter(|c| *c > 0).collect();
     let bare = |what: What| match what {
         What::Said(Verb::List | Verb::Jlist) => Some(What::Nothing),
-        What::Said(Verb::Start) | What::AllRun(_) => Some(What::Spawned),
+        What::Said(verb @ (Verb::Start | Verb::StartNoWait)) | What::AllRun(verb) => {
+            Some(What::Spawned(verb))
+        }
         What::Said(Verb::Stop) => Some(What::Ended),
         _ => None,
     };
@@ -222,7 +235,9 @@ fn time_tables(page: &mut String, options: &Options, record: &Record) {
                 let medians = all.filter_map(|c| record.time(*c, *count, bare));
                 text(Spread::of(medians.map(|s| s.median)), 1)
             };
-            let cells = ["bare".to_owned()].into_iter().chain(counts.iter().map(cell));
+            let cells = ["bare".to_owned()]
+                .into_iter()
+                .chain(counts.iter().map(cell));
             row(page, &cells.collect::<Vec<_>>());
         }
         page.push('\n');
@@ -284,7 +299,11 @@ pub(super) fn svg(options: &Options, record: &Record) -> String {
     let mut panel = |title: &str, decimals, value: &dyn Fn(Contender) -> Option<Spread>| {
         let bar = |contender: &Contender| {
             let spread = value(*contender);
-            let colour = if *contender == OURSELVES { OURS } else { THEIRS };
+            let colour = if *contender == OURSELVES {
+                OURS
+            } else {
+                THEIRS
+            };
             Bar {
                 name: contender.name(),
                 parts: spread.iter().map(|s| (s.median, colour)).collect(),
@@ -348,7 +367,12 @@ mod tests {
             crashes: Vec::new(),
             idle: vec![(Contender::Tine, Ok(idle))],
         };
-        (options.unwrap(), Record { rounds: vec![round] })
+        (
+            options.unwrap(),
+            Record {
+                rounds: vec![round],
+            },
+        )
     }
 
     #[test]
@@ -356,7 +380,10 @@ mod tests {
         let (options, record) = run();
         let page = markdown(&options, &[("cpu", "A|B".to_owned())], &record);
         assert!(page.contains("- pm2, 100 processes: no node"), "{page}");
-        assert!(page.contains("| list, 1 process | 4 ms | 3.0 | yes |"), "{page}");
+        assert!(
+            page.contains("| list, 1 process | 4 ms | 3.0 | yes |"),
+            "{page}"
+        );
         assert!(page.contains("| stop of 100 | 500 ms | 700 | **no** |"));
         assert!(page.contains("| times awake while idle | 0 | 0 | yes |"));
         assert!(page.contains("| list, 1,000 processes | 15 ms | - | not measured |"));

@@ -72,21 +72,21 @@ pub(super) const TARGETS: [Target; 11] = [
         unit: "×",
         most: 1.3,
         decimals: 2,
-        measured: |r| start(r, What::Said(Verb::StartNoWait)),
+        measured: |r| start(r, What::Said, Verb::StartNoWait),
     },
     Target {
         of: "start --no-wait of 100, until all run, by a bare start of the same",
         unit: "×",
         most: 1.3,
         decimals: 2,
-        measured: |r| start(r, What::AllRun(Verb::StartNoWait)),
+        measured: |r| start(r, What::AllRun, Verb::StartNoWait),
     },
     Target {
         of: "start of 100, until all run, by a bare start of the same",
         unit: "×",
         most: 1.3,
         decimals: 2,
-        measured: |r| start(r, What::AllRun(Verb::Start)),
+        measured: |r| start(r, What::AllRun, Verb::Start),
     },
     Target {
         of: "restart of 100",
@@ -111,8 +111,8 @@ pub(super) const TARGETS: [Target; 11] = [
     },
 ];
 
-fn start(record: &Record, what: What) -> Option<Spread> {
-    record.ratio(100, (TINE, what), (TINE, What::Spawned))
+fn start(record: &Record, what: fn(Verb) -> What, verb: Verb) -> Option<Spread> {
+    record.ratio(100, (TINE, what(verb)), (TINE, What::Spawned(verb)))
 }
 
 #[cfg(test)]
@@ -131,7 +131,9 @@ mod tests {
             rounds: vec![round(12), round(13), round(90)],
         };
         let target = |of: &str| TARGETS.iter().find(|t| t.of.starts_with(of)).unwrap();
-        let started = target("start of 100, until all run").measured(&record).unwrap();
+        let started = target("start of 100, until all run")
+            .measured(&record)
+            .unwrap();
         assert_eq!((started.median, started.most), (1.3, 9.0));
         assert!(target("start of 100, until all run").reached(&started));
         let empty = target("keeper and brain, RSS, no").measured(&record);

@@ -50,7 +50,11 @@ pub(super) fn run(
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(waiting)?;
         loop {
             let left = LIMIT.saturating_sub(began.elapsed());
-            let length = if seen.is_some() { GLANCE.min(left) } else { left };
+            let length = if seen.is_some() {
+                GLANCE.min(left)
+            } else {
+                left
+            };
             if ends_within(&pidfd, length).map_err(waiting)? {
                 break began.elapsed();
             }
@@ -113,9 +117,13 @@ fn said(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::PoisonError;
 
     #[test]
     fn the_whole_command_is_timed_and_what_is_seen_meanwhile() {
+        let _alone = cleanup::FAMILY
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let output = std::env::temp_dir().join(format!("xtask-timed-{}", std::process::id()));
         let mut sleep = Command::new("sh");
         sleep.args(["-c", "echo said; sleep 0.2"]);

@@ -37,10 +37,8 @@ pub(super) fn visit(
     if count == 0 {
         visit.shown.memory = visit.memory()?;
     }
-    for cycle in 0..options.cycles * usize::from(count > 0) {
-        let (spawned, ended) = floor::start_and_stop(&visit.payload)?;
-        visit.shown.add(What::Spawned, spawned);
-        visit.shown.add(What::Ended, ended);
+    for cycle in 0..options.cycles(contender) * usize::from(count > 0) {
+        visit.floor(Verb::Start)?;
         visit.say(Verb::Start, all_run(count))?;
         if cycle == 0 {
             visit.shown.memory = visit.memory()?;
@@ -52,6 +50,7 @@ pub(super) fn visit(
         visit.say(Verb::Stop, |world| world.processes.is_empty())?;
         visit.say(Verb::Delete, |_| true)?;
         if visit.can(Verb::StartNoWait)? {
+            visit.floor(Verb::StartNoWait)?;
             visit.say(Verb::StartNoWait, all_run(count))?;
             visit.say(Verb::Stop, |world| world.processes.is_empty())?;
             visit.say(Verb::Delete, |_| true)?;
@@ -99,6 +98,13 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    fn floor(&mut self, before: Verb) -> Result<()> {
+        let (spawned, ended) = floor::start_and_stop(&self.payload)?;
+        self.shown.add(What::Spawned(before), spawned);
+        self.shown.add(What::Ended, ended);
+        Ok(())
+    }
+
     fn can(&self, verb: Verb) -> Result<bool> {
         self.seat.say(verb).map(|command| command.is_some())
     }
@@ -127,7 +133,11 @@ impl Visit<'_> {
             whole = took.began.elapsed();
         }
         // That a start which does not wait returns early is what was asked for.
-        let said = if verb == Verb::StartNoWait { took.whole } else { whole };
+        let said = if verb == Verb::StartNoWait {
+            took.whole
+        } else {
+            whole
+        };
         self.shown.add(What::Said(verb), said);
         if let Some(length) = until_all_run {
             self.shown.add(What::AllRun(verb), length);

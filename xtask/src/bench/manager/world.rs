@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn sums_are_read_by_their_keys() {
-        let text = "Rss: 100 kB\nPss: 60 kB\nPss_Dirty: 9 kB\nPrivate_Clean: 8 kB\nPrivate_Dirty: 30 kB\n";
+        let text =
+            "Rss: 100 kB\nPss: 60 kB\nPss_Dirty: 9 kB\nPrivate_Clean: 8 kB\nPrivate_Dirty: 30 kB\n";
         let read = Memory::parse(text);
         assert_eq!((read.rss, read.pss, read.private), (100, 60, 38));
     }

@@ -57,8 +57,8 @@ impl Plan {
     pub(super) fn left_as_it_is(&self, ui: Ui) -> u8 {
         for differs in &self.differs {
             ui.error(&Trouble::new(exit::APP_FAILED, differs).hint(
-                "`tine restart` or `tine reload` with the same words changes it; -f starts \
-                 further processes",
+                "`tine restart NAME` or `tine reload NAME` with the same options changes it; \
+                 `tine apply FILE` does what a process file says",
             ));
         }
         if self.differs.is_empty() {

@@ -1,0 +1,25 @@
+//! Whatever makes no sense: a clear error, the documented exit code, and nothing else is disturbed.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+/// An app that runs meanwhile.
+mod bystander;
+
+/// Process files.
+mod files;
+
+/// Options and targets.
+mod words;
+
+/// What the daemon reads again.
+mod state;
+
+/// Where the daemon lives.
+mod homes;
+
+/// Bytes on the socket.
+mod socket;
