@@ -8,6 +8,7 @@ mod order;
 mod refuse;
 pub(crate) mod run;
 pub(crate) mod see;
+pub(crate) mod serve;
 pub(crate) mod words;
 
 pub(crate) use order::{Before, in_order};
@@ -113,6 +114,10 @@ pub(crate) enum Verb {
     /// Open all log files anew, after somebody has moved them away.
     #[command(name = "reloadLogs", visible_alias = "reload-logs")]
     ReloadLogs(keep::Bare),
+
+    /// Serve a folder over HTTP, as an app like any other.
+    #[command(visible_alias = "expose")]
+    Serve(serve::Serve),
 
     /// Start the apps of a process file, and restart those that are there.
     #[command(name = "startOrRestart", visible_alias = "start-or-restart")]

@@ -35,7 +35,9 @@ fn main() -> ExitCode {
             return exit::USAGE.into();
         }
     };
-    if words.iter().any(|word| word == "--no-color") {
+    // Also for what is said about words that cannot be parsed.
+    let mut own = words.iter().take_while(|word| *word != "--");
+    if own.any(|word| word == "--no-color") {
         style::refuse_colours();
     }
     let args = match Args::try_parse_from(words) {

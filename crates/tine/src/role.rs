@@ -12,6 +12,9 @@ use tine_daemon::role;
 pub(crate) fn played() -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);
     let verb = words.next()?;
+    if verb == "serve-files" {
+        return Some(crate::verb::serve::be_the_server(words));
+    }
     let play: fn(&Home) -> ExitCode = if verb == "keeper" {
         role::keeper
     } else if verb == "brain" {

@@ -96,13 +96,11 @@ fn scripts_that_are_none() {
     std::fs::create_dir(home.folder().join("folder")).unwrap();
     std::fs::create_dir(home.folder().join("folder.js")).unwrap();
     std::os::unix::fs::symlink("loop.sh", home.folder().join("loop.sh")).unwrap();
-    home.write("plain", "no program");
     for script in [
         "folder",
         "./folder",
         "folder.js",
         "loop.sh",
-        "./plain",
         "missing",
         "./missing",
         "/",

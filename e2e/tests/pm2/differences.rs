@@ -94,7 +94,7 @@ impl Difference {
             Difference::ExitCodes => Text {
                 what: "Exit codes",
                 pm2: "1 for all that fails.",
-                tine: "1 if an app failed, 2 if the words make no sense, 3 if something cannot be started, 5 if a target means nothing, 6 if no daemon is there (exit-codes.md).",
+                tine: "1 if an app failed, 2 if the words make no sense, 3 if something cannot be started, 5 if a target means nothing, 6 if no daemon is there ([exit-codes.md](exit-codes.md)).",
                 why: "A script can tell them apart. Zero and not zero mean the same.",
             },
             Difference::Variables => Text {
@@ -202,7 +202,7 @@ impl Difference {
             Difference::Channel => Text {
                 what: "A channel for every program",
                 pm2: "Programs that are not Node get `NODE_CHANNEL_FD` too.",
-                tine: "Only Node, Bun and Deno.",
+                tine: "Only Node, Bun and Deno, workers of a cluster, and programs that are asked to send `ready` or are told `shutdown`.",
                 why: "Others cannot use it, and keep the descriptor open for their children.",
             },
             Difference::FilterAll => Text {
@@ -262,7 +262,7 @@ impl Difference {
             Difference::PidFileNames => Text {
                 what: "Names of pid files",
                 pm2: "Other letters than those of file names become `-`, and a number at the end is lost.",
-                tine: "The same letters as those of log files.",
+                tine: "Letters, digits, `.`, `-` and `_` stay.",
                 why: "Two apps called `web-1` and `web-2` have two files.",
             },
             Difference::OtherFields => Text {

@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::io::{Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +13,9 @@ use crate::{Program, process, wait};
 
 /// How long a command may take: far longer than any does.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// So many bytes of its output are kept.
+const MOST: u64 = 64 << 20;
 
 /// One command, yet to be run.
 #[derive(Debug)]
@@ -154,7 +157,8 @@ fn whole(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (to, all) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        let _ = from.read_to_end(&mut bytes);
+        let _ = from.by_ref().take(MOST).read_to_end(&mut bytes);
+        let _ = io::copy(&mut from, &mut io::sink());
         let _ = to.send(bytes);
     });
     all

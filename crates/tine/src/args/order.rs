@@ -26,27 +26,22 @@ pub(crate) fn in_order(words: Vec<OsString>) -> Before {
     if first == "-v" && words.len() == 2 {
         return Before::BareVersion;
     }
-    if !is_option(first) || words.iter().skip(1).any(|word| is_about_all(word)) {
+    let mut at = 1;
+    while let Some(word) = words.get(at).filter(|word| is_option(word)) {
+        if is_about_all(word) {
+            return Before::Parse(words);
+        }
+        at += if takes_value(word) { 2 } else { 1 };
+    }
+    if at > 1 && at < words.len() {
+        let mut words = words;
+        // The verb to the front, and the options behind it in their order.
+        if let Some(early) = words.get_mut(1..=at) {
+            early.rotate_right(1);
+        }
         return Before::Parse(words);
     }
-    let mut all = words.into_iter();
-    let program = all.next().into_iter();
-    let mut early = Vec::new();
-    let mut rest = all.peekable();
-    while let Some(word) = rest.next_if(|word| is_option(word)) {
-        let takes_more = takes_value(&word);
-        early.push(word);
-        if takes_more {
-            early.extend(rest.next());
-        }
-    }
-    match rest.next() {
-        Some(verb) => {
-            let words = program.chain([verb]).chain(early).chain(rest);
-            Before::Parse(words.collect())
-        }
-        None => Before::Parse(program.chain(early).collect()),
-    }
+    Before::Parse(words)
 }
 
 fn is_option(word: &OsStr) -> bool {
@@ -54,7 +49,7 @@ fn is_option(word: &OsStr) -> bool {
     bytes.starts_with(b"-") && bytes != b"-" && bytes != b"--"
 }
 
-/// Help and version are asked of the program as a whole when nothing but options came before.
+/// Before the verb, help and version are asked of the program as a whole.
 fn is_about_all(word: &OsStr) -> bool {
     ["-h", "--help", "-V", "--version"]
         .iter()
@@ -130,6 +125,9 @@ mod tests {
             ("tine", "Nothing"),
             ("tine -h", "tine -h"),
             ("tine -s --version", "tine -s --version"),
+            ("tine -n a start b --help", "tine start -n a b --help"),
+            ("tine -n a start b -- -h", "tine start -n a b -- -h"),
+            ("tine -n", "tine -n"),
         ] {
             assert_eq!(ordered(given), wanted, "{given}");
         }

@@ -33,6 +33,7 @@ pub(crate) mod run;
 mod save;
 mod scale;
 mod send;
+pub(crate) mod serve;
 mod set;
 mod signal;
 mod start;
@@ -80,6 +81,7 @@ pub(crate) fn run(verb: Verb, inherited: BTreeMap<i32, OwnedFd>, ui: Ui) -> Resu
         Verb::Attach(args) => attach::run(&args, ui),
         Verb::Flush(args) => flush::run(&args, ui),
         Verb::ReloadLogs(_) => reload_logs::run(ui),
+        Verb::Serve(args) => serve::run(&args, ui),
         Verb::StartOrRestart(args) => start_or::restart(&args, ui),
         Verb::StartOrReload(args) => start_or::reload(&args, ui),
         Verb::Set(args) => set::run(&args, ui),

@@ -1,6 +1,6 @@
 //! Which processes are stopped, restarted, reloaded and deleted, and what becomes of them?
 
-use crate::case::Step::{Fails, File, Look, Remove, Run, Write};
+use crate::case::Step::{Fails, File, Look, LookEach, Remove, Run, Write};
 use crate::case::differs;
 use crate::differences::Difference::{ExitCode, ReloadFails};
 use crate::programs::{IDLE, SERVER};
@@ -198,9 +198,11 @@ cases! {
             Look("app online/0"),
             Write("broken", ""),
             Run("reload app"),
+            LookEach { pm2: "app errored/3", tine: "app errored/2" },
         ],
         differs: [
             differs(ReloadFails, "4 reload app | exit", "0", "1"),
+            differs(ReloadFails, "5 list | *", "*", "*"),
         ],
     }
 
