@@ -13,9 +13,7 @@ use crate::verb::list;
 use std::collections::{BTreeSet, HashSet};
 use tine_control::client::Client;
 use tine_control::reply::Acted;
-use tine_control::request::{self, ScaleTo};
-use tine_control::{Ask, ProcessInfo, ProcessStatus, Target};
-use tine_daemon::rules::Instances;
+use tine_control::{Ask, ProcessInfo, ProcessStatus};
 
 /// One command that does something to processes, in one request or several.
 #[derive(Debug)]
@@ -81,31 +79,6 @@ impl Acting {
             }
         }
         touched
-    }
-
-    /// Gives each app that the last request was about so many processes, if a number is given.
-    ///
-    /// # Errors
-    /// As [`ask`](Self::ask).
-    pub(crate) fn scale(
-        &mut self,
-        client: &mut Client,
-        to: Option<Instances>,
-    ) -> Result<(), Trouble> {
-        let (Some(to), Some(last)) = (to, self.answers.last()) else {
-            return Ok(());
-        };
-        let count = to.resolve(tine_daemon::usable_cores());
-        let apps: BTreeSet<String> = last.processes.iter().map(|one| one.name.clone()).collect();
-        for app in apps {
-            let verb = request::Scale {
-                target: Target::Name(app),
-                to: ScaleTo::Exactly(u32::try_from(count).unwrap_or(u32::MAX)),
-                wait: self.waits(),
-            };
-            self.ask(client, &verb)?;
-        }
-        Ok(())
     }
 
     /// The ids of all processes that something was done to.

@@ -142,7 +142,7 @@ impl Difference {
             Difference::ReloadFails => Text {
                 what: "A reload that fails",
                 pm2: "A cluster whose new processes end at once is reloaded, with 0; the old ones are gone.",
-                tine: "Fails with 1.",
+                tine: "Fails with 1; the old ones go on.",
                 why: "Who deploys wants to know.",
             },
             Difference::ScaleSame => Text {

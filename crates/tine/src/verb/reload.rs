@@ -22,7 +22,6 @@ pub(crate) fn run(args: &Reload, ui: Ui) -> Result<u8, Trouble> {
             wait,
         };
         acting.ask(&mut client, &verb)?;
-        acting.scale(&mut client, args.restart.app.instances)?;
     }
     if let Some(verb) = wanted.of_files(IfPresent::Reload, wait) {
         acting.ask(&mut client, &verb)?;

@@ -25,7 +25,6 @@ pub(crate) fn run(args: &Restart, ui: Ui) -> Result<u8, Trouble> {
             wait,
         };
         acting.ask(&mut client, &verb)?;
-        acting.scale(&mut client, args.app.instances)?;
     }
     if let Some(verb) = wanted.of_files(IfPresent::Restart, wait) {
         acting.ask(&mut client, &verb)?;

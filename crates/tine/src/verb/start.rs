@@ -81,7 +81,6 @@ fn carry_out(
             wait,
         };
         acting.ask(client, &verb)?;
-        acting.scale(client, args.app.instances)?;
     }
     Ok(())
 }

@@ -198,11 +198,15 @@ cases! {
             Look("app online/0"),
             Write("broken", ""),
             Run("reload app"),
-            LookEach { pm2: "app errored/3", tine: "app errored/2" },
+            LookEach { pm2: "app errored/3", tine: "app online/0" },
         ],
         differs: [
             differs(ReloadFails, "4 reload app | exit", "0", "1"),
-            differs(ReloadFails, "5 list | *", "*", "*"),
+            differs(ReloadFails, "5 list | app.0 status", "errored", "online"),
+            differs(ReloadFails, "5 list | app.0 has a process", "false", "true"),
+            differs(ReloadFails, "5 list | app.0 process", "(absent)", "the same"),
+            differs(ReloadFails, "5 list | app.0 restart_time", "3", "0"),
+            differs(ReloadFails, "5 list | app.0 exit_code", "1", "(absent)"),
         ],
     }
 
@@ -258,6 +262,39 @@ cases! {
             Remove("said"),
             Run("restart app"),
             File("said"),
+        ],
+    }
+
+    restart_of_an_app_of_which_one_process_is_stopped {
+        files: [("app.js", SERVER)],
+        steps: [
+            Run("start app.js -i 2"),
+            Run("stop 0"),
+            Look("app stopped/0; app online/0"),
+            Run("restart app"),
+            Look("app online/0; app online/1"),
+        ],
+    }
+
+    delete_of_one_process_of_several {
+        files: [("app.js", SERVER)],
+        steps: [
+            Run("start app.js -i 3"),
+            Run("delete 1"),
+            Look("app online/0; app online/0"),
+            Run("restart app"),
+            Look("app online/1; app online/1"),
+        ],
+    }
+
+    stop_of_some_processes_by_their_ids {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js -x -i 3"),
+            Run("stop 0 2"),
+            Look("app stopped/0; app online/0; app stopped/0"),
+            Run("start app"),
+            Look("app online; app online; app online"),
         ],
     }
 }

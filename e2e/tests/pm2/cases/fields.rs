@@ -95,7 +95,10 @@ cases! {
         ],
         differs: [
             differs(ClusterOfOthers, "1 start apps.json | exit", "0", "1"),
-            differs(ClusterOfOthers, "2 list | app.0 *", "*", "*"),
+            differs(ClusterOfOthers, "2 list | app.0 status", "errored", "launching"),
+            differs(ClusterOfOthers, "2 list | app.0 has a process", "false", "true"),
+            differs(ClusterOfOthers, "2 list | app.0 restart_time", "15", "0"),
+            differs(ClusterOfOthers, "2 list | app.0 exit_code", "0", "(absent)"),
         ],
     }
 

@@ -211,4 +211,22 @@ cases! {
             differs(ClusterOutput, "2 home/logs/app-out-0.log | line 1", "(absent)", "from a child"),
         ],
     }
+
+    a_last_line_without_an_end {
+        files: [("app.sh", "printf 'one\\ntwo'\n")],
+        steps: [
+            Run("start app.sh --no-autorestart"),
+            Look("app stopped/0"),
+            Shapes("home/logs/app-out.log", 2),
+        ],
+    }
+
+    a_last_line_without_an_end_and_with_the_time {
+        files: [("app.sh", "printf 'one\\ntwo'\n")],
+        steps: [
+            Run("start app.sh --no-autorestart --time"),
+            Look("app stopped/0"),
+            Shapes("home/logs/app-out.log", 2),
+        ],
+    }
 }

@@ -95,4 +95,24 @@ cases! {
             differs(PidFileNames, "5 home/pids", "web-0.pid web-1.pid", "web-1-0.pid web-2-1.pid"),
         ],
     }
+
+    one_name_in_two_namespaces {
+        files: [("app.js", IDLE)],
+        steps: [
+            Run("start app.js --name web --namespace a"),
+            Run("start app.js --name web --namespace b -f"),
+            Look("web online/0; web online/0"),
+            Run("stop b"),
+            Look("web online/0; web stopped/0"),
+        ],
+    }
+
+    another_script_under_a_name_that_is_there {
+        files: [("one.js", IDLE), ("two.js", IDLE)],
+        steps: [
+            Run("start one.js --name web"),
+            Run("start two.js --name web"),
+            Look("web online/0; web online/0"),
+        ],
+    }
 }

@@ -171,7 +171,7 @@ fn head(page: &mut String, title: &str, counts: &[usize]) {
 fn memory_tables(page: &mut String, options: &Options, record: &Record) {
     page.push_str(
         "## Memory\n\nMB (10^6 bytes) of all processes of the manager together, by the number of processes it \
-         manages.\n\n",
+         manages. A dash: not asked of this manager, or failed, see above.\n\n",
     );
     type Kind = (&'static str, fn(&Shown) -> u64);
     let kinds: [Kind; 4] = [
@@ -296,7 +296,8 @@ fn idle_table(page: &mut String, options: &Options, record: &Record) {
 pub(super) fn svg(options: &Options, record: &Record) -> String {
     let mut body = String::new();
     let mut y = plot::TOP;
-    let mut panel = |title: &str, decimals, value: &dyn Fn(Contender) -> Option<Spread>| {
+    // Whoever is not asked for so many processes has no bar; whoever failed has one that says so.
+    let mut panel = |title: &str, decimals, count, value: &dyn Fn(Contender) -> Option<Spread>| {
         let bar = |contender: &Contender| {
             let spread = value(*contender);
             let colour = if *contender == OURSELVES {
@@ -310,7 +311,9 @@ pub(super) fn svg(options: &Options, record: &Record) -> String {
                 spread,
             }
         };
-        let bars: Vec<Bar> = options.contenders.iter().map(bar).collect();
+        let asked = options.contenders.iter();
+        let asked = asked.filter(|contender| count <= options.most(**contender));
+        let bars: Vec<Bar> = asked.map(bar).collect();
         // A count of which nobody was asked, or a part that was not measured, has no panel.
         if bars.iter().any(|bar| bar.spread.is_some()) {
             plot::panel(&mut body, &mut y, title, decimals, &bars);
@@ -318,7 +321,9 @@ pub(super) fn svg(options: &Options, record: &Record) -> String {
     };
     for count in [0, 100, 1000] {
         let title = format!("memory of the daemon, MB RSS, {count} processes");
-        panel(&title, 1, &|c| record.memory(c, count, |s| s.memory.rss));
+        panel(&title, 1, count, &|c| {
+            record.memory(c, count, |s| s.memory.rss)
+        });
     }
     for (verb, count) in [
         (Verb::List, 1),
@@ -328,9 +333,11 @@ pub(super) fn svg(options: &Options, record: &Record) -> String {
         (Verb::Stop, 100),
     ] {
         let title = format!("{} with {count}, ms", verb.name());
-        panel(&title, 1, &|c| record.time(c, count, What::Said(verb)));
+        panel(&title, 1, count, &|c| {
+            record.time(c, count, What::Said(verb))
+        });
     }
-    panel("crash to the next first instruction, ms", 1, &|c| {
+    panel("crash to the next first instruction, ms", 1, 1, &|c| {
         record.crash(c, |managed, _| managed)
     });
     plot::page(&body, y)

@@ -36,14 +36,14 @@ pub(super) const TARGETS: [Target; 11] = [
         of: "keeper and brain, RSS, no processes",
         unit: "MB",
         most: 6.0,
-        decimals: 1,
+        decimals: 2,
         measured: |r| r.memory(TINE, 0, |s| s.memory.rss),
     },
     Target {
         of: "keeper and brain, RSS, 1,000 processes",
         unit: "MB",
         most: 20.0,
-        decimals: 1,
+        decimals: 2,
         measured: |r| r.memory(TINE, 1000, |s| s.memory.rss),
     },
     Target {
