@@ -244,6 +244,8 @@ impl Client {
         let received = packet::receive(self.socket.as_fd(), &mut self.buffer);
         let (length, mut fds) = match received {
             Ok(Received::Packet(length, fds)) => (length, fds),
+            // What it says counts without what would have been beside it.
+            Ok(Received::Bare(length)) => (length, Vec::new()),
             Ok(Received::Nothing) => return Ok(None),
             Ok(Received::End) => return Err(ClientError::Gone),
             Ok(Received::Unfit) => {

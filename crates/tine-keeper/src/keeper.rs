@@ -78,8 +78,8 @@ const AT_ONCE: usize = 64;
 const LAST_WORDS: usize = 1_024;
 /// How long a brain that has closed its connection may take to end.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Memory is given back before a long sleep, but not more often than this.
-const BUSY: Duration = Duration::from_secs(1);
+/// Memory is given back when nothing has happened for so long.
+const QUIET: Duration = Duration::from_secs(1);
 /// When to try again to say something after a shortage.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -138,8 +138,8 @@ struct Keeper {
     /// Set by the first of these.
     ends_at: Option<Instant>,
     forced: bool,
-    /// When memory was last given back.
-    given_back: Option<Instant>,
+    /// Something has happened since memory was last given back.
+    busy: bool,
     buffer: Vec<u8>,
 }
 
@@ -182,7 +182,7 @@ impl Keeper {
             asked_to_end,
             ends_at: None,
             forced: false,
-            given_back: None,
+            busy: true,
             buffer: vec![0; MAX_PACKET],
         })
     }
@@ -311,13 +311,21 @@ impl Keeper {
         if at_once {
             sooner(now);
         }
-        let wait = wake.map(|at| timespec(at.saturating_duration_since(now)));
-        if wait.is_none() && self.given_back.is_none_or(|last| now - last >= BUSY) {
-            tine_sys::memory::give_back();
-            self.given_back = Some(now);
+        // Once it has been quiet for a while, and not again before something has happened.
+        let quiet_at = now + QUIET;
+        let wait_for_quiet = self.busy && wake.is_none_or(|at| at > quiet_at);
+        if wait_for_quiet {
+            wake = Some(quiet_at);
         }
+        let wait = wake.map(|at| timespec(at.saturating_duration_since(now)));
         // An interruption (EINTR) is one of the signals that are looked for here.
-        let _ = poll(&mut fds, wait.as_ref());
+        let nothing = poll(&mut fds, wait.as_ref()) == Ok(0);
+        if !nothing {
+            self.busy = true;
+        } else if wait_for_quiet {
+            self.busy = false;
+            tine_sys::memory::give_back();
+        }
         let again = bytes(&mut self.asked_to_end);
         if again > 0 {
             self.forced = self.ends_at.is_some() || again > 1;
@@ -342,7 +350,7 @@ impl Keeper {
                 Ok(Received::Packet(length, fds)) => {
                     self.world.serve(open, &self.buffer[..length], fds);
                 }
-                Ok(Received::Unfit) => {
+                Ok(Received::Unfit | Received::Bare(_)) => {
                     let text = "a packet that is too long or has too many descriptors beside it";
                     open.answer(None, refused(text.into()), None);
                 }

@@ -20,8 +20,10 @@ use crate::protocol::{MAX_PACKET, MAX_PACKET_DESCRIPTORS};
 pub(crate) enum Received {
     /// Its bytes are in the buffer: this many.
     Packet(usize, Vec<OwnedFd>),
-    /// A packet that is longer than any may be, or descriptors that are too many or could not be
-    /// taken (`EMFILE`). They are closed.
+    /// Its bytes are in the buffer: this many. Descriptors beside it could not be taken
+    /// (`EMFILE`); those that could are closed.
+    Bare(usize),
+    /// A packet that is longer than any may be, or descriptors that are too many. They are closed.
     Unfit,
     /// Nothing now.
     Nothing,
@@ -73,10 +75,12 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> rustix::io::
     if received.bytes == 0 {
         return Ok(Received::End);
     }
-    let cut = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;
     // The kernel may fit more into the space than was meant to be.
-    if received.flags.intersects(cut) || fds.len() > MAX_PACKET_DESCRIPTORS {
+    if received.flags.contains(ReturnFlags::TRUNC) || fds.len() > MAX_PACKET_DESCRIPTORS {
         return Ok(Received::Unfit);
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Ok(Received::Bare(received.bytes));
     }
     Ok(Received::Packet(received.bytes, fds))
 }

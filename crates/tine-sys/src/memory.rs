@@ -18,8 +18,8 @@ pub fn give_back() {
 mod code {
     use std::fs;
 
-    /// Lets go of the pages of all mappings that are executable, private, of a file, and may not
-    /// be written.
+    /// Lets go of the pages of all mappings of code and of the constants at the head of a file: both
+    /// private, of a file, and never written.
     pub(super) fn forget() {
         let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
             return;
@@ -28,8 +28,8 @@ mod code {
             let Some(length) = end.checked_sub(start) else {
                 continue;
             };
-            // SAFETY: the pages are code, which was never written: nothing but what is in the file
-            // is lost, and whatever is executed of it is read from there again. A page that somebody
+            // SAFETY: the pages are code or constants, which were never written: nothing but what is in the file
+            // is lost, and whatever is wanted of it is read from there again. A page that somebody
             // has written into by force (a debugger's breakpoint) loses that.
             unsafe {
                 libc::madvise(
@@ -44,10 +44,13 @@ mod code {
     /// Where a mapping is, if it is one of code (`proc_pid_maps(5)`).
     fn code(line: &str) -> Option<(usize, usize)> {
         let mut words = line.split_ascii_whitespace();
-        let (range, permissions) = (words.next()?, words.next()?);
-        let inode = words.nth(2)?;
+        let (range, permissions, offset) = (words.next()?, words.next()?, words.next()?);
+        let inode = words.nth(1)?;
+        // The loader writes into what is read-only only after its relocation, but that is never
+        // what a file begins with.
+        let is_head = permissions == "r--p" && offset.bytes().all(|digit| digit == b'0');
         // What has no inode is the kernel's own, or made at run time.
-        if permissions != "r-xp" || inode == "0" {
+        if !(permissions == "r-xp" || is_head) || inode == "0" {
             return None;
         }
         let (start, end) = range.split_once('-')?;
@@ -66,6 +69,7 @@ mod code {
                 code("1000-3000 r-xp 00001000 fe:00 42   /usr/bin/x"),
                 Some((0x1000, 0x3000))
             );
+            assert!(code_of("1000-3000 r--p 00000000 fe:00 42   /usr/bin/x"));
             assert!(!code_of("1000-3000 r--p 00001000 fe:00 42   /usr/bin/x"));
             assert!(!code_of("1000-3000 rwxp 00001000 fe:00 42   /usr/bin/x"));
             assert!(!code_of("1000-3000 r-xp 00000000 00:00 0    [vdso]"));

@@ -196,8 +196,8 @@ pub fn node_modules() -> PathBuf {
 pub fn pm2() -> PathBuf {
     let home = folder().join("pm2");
     let stamp = fs::read_to_string(home.join(".tine-pinned")).unwrap_or_default();
-    let is_pinned = pins("pm2")
-        .any(|(package, version)| stamp.trim_end() == format!("{package}@{version}"));
+    let is_pinned =
+        pins("pm2").any(|(package, version)| stamp.trim_end() == format!("{package}@{version}"));
     assert!(
         is_pinned,
         "PM2 is not installed in its pinned version in {} (found there: {stamp:?})\n{HINT}",

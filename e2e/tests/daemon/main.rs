@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "programs are started as a user starts them"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

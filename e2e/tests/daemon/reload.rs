@@ -92,10 +92,10 @@ fn a_second_reload_meanwhile_is_refused_unless_forced() {
         "100",
     ]);
     home.write("late", "");
+    let mut control = home.control();
+    control.ask(json!({"do": "subscribe"}));
     let first = home.call(["reload", "slow"]).start();
-    until("the first reload", SECONDS, || {
-        home.run(["reload", "slow"]).err.contains("under way")
-    });
+    while control.told().unwrap()["what"] != "reload" {}
     home.refused(1, ["reload", "slow"])
         .says("under way")
         .hints();

@@ -14,7 +14,14 @@ fn a_folder_is_served_by_an_app_in_the_list() {
     assert_eq!(page("/"), "<p>front</p>");
     assert_eq!(page("/sub/page.txt"), "a page");
     assert_eq!(home.get("/missing").unwrap().status, 404);
-    assert_eq!(home.get("/../.tine/daemon.log").unwrap().status, 404);
+    for path in [
+        "/../.tine/daemon.log",
+        "/%2e%2e/.tine/daemon.log",
+        "/sub/..%2f..%2fapp",
+    ] {
+        let status = home.get(path).unwrap().status;
+        assert!([400, 403, 404].contains(&status), "{path}: {status}");
+    }
     home.ok(["scale", "site", "2"]);
     home.ok(["reload", "site"]);
     assert_eq!(page("/"), "<p>front</p>");
@@ -32,4 +39,33 @@ fn one_page_for_all_paths() {
         (answer.status, answer.text().as_str()),
         (200, "<p>front</p>")
     );
+}
+
+#[test]
+fn with_a_password() {
+    let home = Home::new();
+    home.write("public/index.html", "<p>secret</p>");
+    let port = home.port().to_string();
+    let words = ["serve", "public", &port, "--basic-auth-username", "me"];
+    home.ok([&words[..], &["--basic-auth-password", "pass-word"]].concat());
+    let answer = until("an answer", SECONDS, || home.get("/"));
+    assert_eq!(answer.status, 401);
+    assert!(!answer.text().contains("secret"));
+    // Anybody can read the words of a process.
+    for pid in home.processes() {
+        let words = command_line(pid).join(" ");
+        assert!(!words.contains("pass-word"), "{words}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served() {
+    let home = home();
+    home.run(["serve", "no-such-folder"])
+        .is(3)
+        .says("no-such-folder");
+    home.run(["serve", "app.sh"]).is(3).says("app.sh");
+    home.run(["serve", ".", "99999"]).is(2);
+    home.run(["serve", ".", "--monitor"]).is(2);
+    assert!(home.processes().is_empty());
 }

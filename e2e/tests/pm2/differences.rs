@@ -7,6 +7,7 @@ pub(crate) enum Difference {
     Variables,
     StartWaits,
     StartOfRunning,
+    OneApp,
     NotAutostarted,
     NoDaemon,
     NothingSaved,
@@ -56,6 +57,7 @@ impl Difference {
         Difference::Variables,
         Difference::StartWaits,
         Difference::StartOfRunning,
+        Difference::OneApp,
         Difference::NotAutostarted,
         Difference::NoDaemon,
         Difference::NothingSaved,
@@ -114,6 +116,12 @@ impl Difference {
                 pm2: "A name: restarts it. A script: fails.",
                 tine: "Says that it runs already, leaves it alone, and is done.",
                 why: "A start that is given twice interrupts nobody.",
+            },
+            Difference::OneApp => Text {
+                what: "Two apps under one name",
+                pm2: "Another script or namespace is added beside the first, and commands by name are for both.",
+                tine: "Fails, with `-f` too: a name is one app, with one script and one namespace.",
+                why: "Who says `web` means one thing.",
             },
             Difference::NotAutostarted => Text {
                 what: "`start` of an app that is not started by itself",
@@ -243,7 +251,7 @@ impl Difference {
             },
             Difference::LogLines => Text {
                 what: "Dates and JSON in log files",
-                pm2: "For each piece that was read: a line may have two dates, and two lines may be one object.",
+                pm2: "For each piece that was read: a line may have two dates, and two lines may be one object; a last line without an end may be lost.",
                 tine: "For each line.",
                 why: "A line is what is read later.",
             },

@@ -60,14 +60,18 @@ impl Facts {
 
     /// One text for all that is not the same and not expected, and for what is expected and the
     /// same; empty if there is none.
-    pub(crate) fn differences(&self, tine: &Facts, expected: &[Differs]) -> String {
-        let names: BTreeSet<&String> = self.0.keys().chain(tine.0.keys()).collect();
+    pub(crate) fn differences(&self, tine_facts: &Facts, expected: &[Differs]) -> String {
+        let names: BTreeSet<&String> = self.0.keys().chain(tine_facts.0.keys()).collect();
         let mut text = String::new();
         let mut met = BTreeSet::new();
         for name in names {
             let of = |facts: &Facts| facts.0.get(name).cloned().unwrap_or(ABSENT.to_owned());
-            let (pm2, tine) = (of(self), of(tine));
-            if pm2 == tine {
+            let (pm2, tine) = (of(self), of(tine_facts));
+            // What was looked at in vain by one of them tells nothing more.
+            let (step, what) = name.rsplit_once(" | ").unwrap_or((name, ""));
+            let came = format!("{step} | came");
+            let in_vain = self.0.contains_key(&came) || tine_facts.0.contains_key(&came);
+            if pm2 == tine || (in_vain && what != "came") {
                 continue;
             }
             let mut fitting = expected.iter().enumerate().filter(|(_, one)| {

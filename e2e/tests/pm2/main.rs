@@ -17,6 +17,7 @@
 macro_rules! cases {
     ($($name:ident { $($field:ident: [$($value:expr),* $(,)?]),* $(,)? })*) => {
         /// The cases of this file.
+        #[allow(clippy::needless_update, reason = "some cases have all fields")]
         pub(crate) const ALL: &[$crate::case::Case] = &[$($crate::case::Case {
             name: stringify!($name),
             $($field: &[$($value),*],)*

@@ -38,13 +38,14 @@ signal.pause()
 pub(crate) const TALK: &str =
     "console.log('to out'); console.error('to err');\nsetInterval(() => {}, 1e6);\n";
 
-/// Ends with the code that is its argument, or 0.
-pub(crate) const END: &str = "process.exit(Number(process.argv[2] || 0));\n";
+/// Ends with the code that is its argument, or 0. For the shell, which starts at once: an end counts
+/// as a failed start for a second only.
+pub(crate) const END: &str = "exit ${1:-0}
+";
 
 /// Ends with 1 as long as there is a file `broken` in its folder.
-pub(crate) const END_WHILE_BROKEN: &str = "
-if (require('fs').existsSync('broken')) process.exit(1);
-setInterval(() => {}, 1e6);
+pub(crate) const END_WHILE_BROKEN: &str = "[ -e broken ] && exit 1
+exec sleep 1000
 ";
 
 /// What PM2 7 puts into every program's environment about the app; `docs/pm2.md` says why tine does

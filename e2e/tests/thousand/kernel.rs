@@ -51,11 +51,18 @@ pub(crate) fn agrees(home: &Home) {
         if missing.is_empty() && further.is_empty() && odd.is_empty() {
             Ok(())
         } else {
+            let further: Vec<String> = further.into_iter().map(|pid| words(*pid)).collect();
             Err(format!(
                 "not alive: {missing:?}, not in the list: {further:?}, odd: {odd:?}"
             ))
         }
     });
+}
+
+/// Which process of which app it says it is.
+fn words(pid: u32) -> String {
+    let whose = ["name", "pm_id", "NODE_APP_INSTANCE"].map(|name| variable(pid, name));
+    format!("{pid} {whose:?} {:?}", process::stat(pid))
 }
 
 /// No process, no file of one.

@@ -63,11 +63,11 @@ fn also_when_the_brain_is_killed_again_and_again() {
     crowd.settle();
     let end = Instant::now() + duration();
     while Instant::now() < end {
-        for _ in 0..STEPS {
+        for _ in 0..STEPS / 4 {
             crowd.step();
         }
         crowd.kill_brain();
-        for _ in 0..STEPS / 2 {
+        for _ in 0..STEPS / 4 {
             crowd.step();
         }
         crowd.settle();

@@ -1,12 +1,14 @@
 //! What is done about what the machine of an app says, and what it is told.
 
-use super::app::{Core, EXITS, Input, Outcomes};
+use super::app::{Core, EXITS, Input, Outcomes, Slot};
 use super::clock::{log, wall};
 use super::link::{Place, Spawned};
 use super::process;
 use super::registry::Registry;
-use super::words;
+use super::{deposit, words};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use tine_cluster::primary::{Event as ClusterEvent, Primary, Seat, WorkerId};
@@ -15,7 +17,7 @@ use tine_control::{ExecMode, ExitInfo, What};
 use tine_keeper::protocol::{Exit, Status};
 use tine_rules::managed::{Action, AskId, Event};
 use tine_sys::Pid;
-use tine_sys::tree::{children, descendants, is_in_session_of, signal, signal_pidfd};
+use tine_sys::tree::{descendants, signal, signal_pidfd};
 
 const KILL: i32 = 9;
 
@@ -29,7 +31,11 @@ pub(super) struct Worked {
 }
 
 /// Looks at everything that has come and does everything that follows.
-pub(super) fn work(core: &mut Core, registry: &Registry, primary: &mut Option<Primary>) -> Worked {
+pub(super) fn work(
+    core: &mut Core,
+    registry: &Registry,
+    primary: &mut Option<Box<Primary>>,
+) -> Worked {
     let mut worked = Worked::default();
     loop {
         while let Some(action) = core.machine.poll_action() {
@@ -42,7 +48,7 @@ pub(super) fn work(core: &mut Core, registry: &Registry, primary: &mut Option<Pr
     }
 }
 
-fn hear(core: &mut Core, registry: &Registry, primary: &mut Option<Primary>, input: Input) {
+fn hear(core: &mut Core, registry: &Registry, primary: &mut Option<Box<Primary>>, input: Input) {
     let now = registry.clock.now();
     match input {
         Input::Asked(id, ask) => core.machine.handle(now, Event::Ask { id, ask }),
@@ -56,7 +62,7 @@ fn hear(core: &mut Core, registry: &Registry, primary: &mut Option<Primary>, inp
 fn heard_spawned(
     core: &mut Core,
     registry: &Registry,
-    primary: &mut Option<Primary>,
+    primary: &mut Option<Box<Primary>>,
     place: Place,
     spawned: Spawned,
 ) {
@@ -66,13 +72,20 @@ fn heard_spawned(
     let now = registry.clock.now();
     core.new_slots.insert(slot);
     let (pid, pidfd) = match spawned {
-        Spawned::Running { pid, pidfd } => (Pid::from_raw(pid), pidfd),
+        Spawned::Running { pid, pidfd } => {
+            let pid = Pid::from_raw(pid);
+            // It could not be taken for want of descriptors: the keeper has not reaped it yet, so
+            // the number is still its own.
+            let open = |pid| pidfd_open(pid, PidfdFlags::empty()).ok();
+            (pid, pidfd.or_else(|| pid.and_then(open)))
+        }
         Spawned::Failed { errno, text } => {
             registry.link.forget(process::names(place).to_vec());
             if let Some(entry) = core.slots.get_mut(&slot) {
                 entry.processes.remove(&generation);
                 entry.refused = text;
             }
+            // 0: the keeper itself had no room for it.
             let passing = [
                 Errno::AGAIN,
                 Errno::NOMEM,
@@ -95,16 +108,29 @@ fn heard_spawned(
         }
     };
     let pid_file = core.pid_file(slot);
-    let version = words::version_of(&core.spec.script);
-    let Some(entry) = core.slots.get_mut(&slot) else {
-        return;
-    };
-    let Some(process) = entry.processes.get_mut(&generation) else {
+    let script = core.spec.script.clone();
+    let entry = core.slots.get_mut(&slot).map(|entry| {
+        let Slot {
+            processes,
+            pid_file,
+            listening,
+            ..
+        } = &mut **entry;
+        (processes.get_mut(&generation), pid_file, listening)
+    });
+    let Some((Some(process), known_pid_file, listening)) = entry else {
+        // Nobody wants it any more.
+        if let Some(pidfd) = pidfd {
+            let _ = signal_pidfd(pidfd.as_fd(), KILL);
+        }
         return;
     };
     process.pid = pid;
     process.started = wall();
-    process.version = version;
+    // Who has no channel is no program of Node's, and has no `package.json`.
+    if process.channel {
+        process.version = words::version_of(&script);
+    }
     if let (Some(birth), Some(primary), Some(pid)) = (process.birth.take(), primary, pid) {
         let known = pidfd.as_ref().and_then(|pidfd| pidfd.try_clone().ok());
         match primary.born(*birth, pid, known) {
@@ -120,30 +146,41 @@ fn heard_spawned(
         && let Some(number) = process.number()
     {
         match write_number(&path, number) {
-            Ok(()) => process.pid_file = Some(path),
+            Ok(()) => *known_pid_file = Some(path),
             Err(error) => log(format_args!("writing {}: {error}", path.display())),
         }
     }
-    entry.listening.clear();
+    listening.clear();
     core.machine
         .handle(now, Event::Spawned { slot, generation });
 }
 
 fn write_number(path: &Path, number: u32) -> std::io::Result<()> {
-    let text = number.to_string();
-    match std::fs::write(path, &text) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    use std::io::Write as _;
+    let open = || {
+        // A FIFO in its place makes nobody wait.
+        let flags = OFlags::WRONLY
+            | OFlags::CREATE
+            | OFlags::TRUNC
+            | OFlags::NONBLOCK
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+    };
+    let file = match open() {
+        Err(Errno::NOENT) => {
             std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-            std::fs::write(path, text)
+            open()?
         }
-        written => written,
-    }
+        opened => opened?,
+    };
+    std::fs::File::from(file).write_all(number.to_string().as_bytes())
 }
 
 fn heard_exit(
     core: &mut Core,
     registry: &Registry,
-    primary: &mut Option<Primary>,
+    primary: &mut Option<Box<Primary>>,
     place: Place,
     exit: &Exit,
 ) {
@@ -160,13 +197,19 @@ fn heard_exit(
     let Some(entry) = core.slots.get_mut(&slot) else {
         return;
     };
-    if let Some(process) = entry.processes.get_mut(&generation) {
+    let process = entry.processes.get_mut(&generation);
+    if process
+        .as_ref()
+        .and_then(|process| process.pid)
+        .is_some_and(|pid| pid.as_raw_nonzero().get() != exit.pid)
+    {
+        // Another one that had its name, of a brain before.
+        return;
+    }
+    if let Some(process) = process {
         process.output.drain();
         process.pidfd = None;
         process.stdin = None;
-        if let Some(path) = process.pid_file.take() {
-            let _ = std::fs::remove_file(path);
-        }
         entry.exits.push_back(ExitInfo {
             generation,
             pid: process.number().unwrap_or(0),
@@ -197,10 +240,9 @@ fn heard_exit(
     }
     // What it left behind would keep its port and its files.
     if core.spec.treekill
-        && registry.link.gone().is_none()
         && let Some(leader) = Pid::from_raw(exit.pid)
     {
-        kill_orphans(leader);
+        registry.orphans.end_those_of(leader);
     }
     registry.link.forget(process::names(place).to_vec());
     let exit = tine_rules::Exit { code, signal: by };
@@ -297,7 +339,7 @@ fn heard_cluster(core: &mut Core, registry: &Registry, event: ClusterEvent) {
 fn act(
     core: &mut Core,
     registry: &Registry,
-    primary: &mut Option<Primary>,
+    primary: &mut Option<Box<Primary>>,
     action: Action,
     worked: &mut Worked,
 ) {
@@ -324,7 +366,7 @@ fn act(
                 ));
             }
         }
-        Action::KillTree { slot, generation } => kill_tree(core, slot, generation),
+        Action::KillTree { slot, generation } => kill_tree(core, registry, slot, generation),
         Action::ReleaseListeners { slot } => {
             if let Some(primary) = primary {
                 primary.release_seat(Seat(slot));
@@ -351,7 +393,8 @@ fn act(
             worked.removed = true;
             core.new_slots.insert(slot);
             let process = core.who(slot);
-            if let Some(entry) = core.slots.remove(&slot) {
+            if let Some(mut entry) = core.slots.remove(&slot) {
+                entry.remove_pid_file();
                 for process in entry.processes.values() {
                     process.output.close();
                 }
@@ -369,7 +412,7 @@ fn act(
 fn spawn(
     core: &mut Core,
     registry: &Registry,
-    primary: &mut Option<Primary>,
+    primary: &mut Option<Box<Primary>>,
     slot: u32,
     generation: u64,
 ) {
@@ -378,28 +421,47 @@ fn spawn(
         slot,
         generation,
     };
-    match process::order(core, registry, primary, place) {
-        Ok(process) => {
-            if let Some(entry) = core.slots.get_mut(&slot) {
-                entry.refused.clear();
-                entry.processes.insert(generation, Box::new(process));
-                core.new_slots.insert(slot);
-            }
-        }
-        Err(refusal) => {
-            if let Some(entry) = core.slots.get_mut(&slot) {
-                entry.refused = refusal.text;
-            }
-            core.machine.handle(
-                registry.clock.now(),
-                Event::SpawnFailed {
-                    slot,
-                    generation,
-                    retry_helps: refusal.retry_helps,
-                },
-            );
-        }
+    let refusal = match process::prepare(core, registry, primary, place) {
+        Ok(order) => match ordered(core, registry, place, order) {
+            Ok(()) => return,
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    if let Some(entry) = core.slots.get_mut(&slot) {
+        entry.refused = refusal.text;
     }
+    core.machine.handle(
+        registry.clock.now(),
+        Event::SpawnFailed {
+            slot,
+            generation,
+            retry_helps: refusal.retry_helps,
+        },
+    );
+}
+
+/// Writes an order down and sends it, in this order: what the keeper has started, the next brain
+/// knows of.
+fn ordered(
+    core: &mut Core,
+    registry: &Registry,
+    place: Place,
+    order: process::Order,
+) -> Result<(), process::Refusal> {
+    let Place {
+        slot, generation, ..
+    } = place;
+    let channel = order.process.channel;
+    let started = order.process.started;
+    deposit::hold_order(&registry.link, core, place, channel, started);
+    let (process, sent) = order.send(&registry.link, place);
+    sent?;
+    if let Some(entry) = core.slots.get_mut(&slot) {
+        entry.refused.clear();
+        entry.processes.insert(generation, Box::new(process));
+    }
+    Ok(())
 }
 
 fn worker(core: &Core, slot: u32, generation: u64) -> Option<WorkerId> {
@@ -426,7 +488,7 @@ fn signal_tree(core: &Core, slot: u32, generation: u64, number: i32) {
     let _ = signal_pidfd(pidfd.as_fd(), number);
 }
 
-fn kill_tree(core: &Core, slot: u32, generation: u64) {
+fn kill_tree(core: &Core, registry: &Registry, slot: u32, generation: u64) {
     if let Some((leader, pidfd)) = living(core, slot, generation) {
         if core.spec.treekill {
             for pid in descendants(leader) {
@@ -446,24 +508,7 @@ fn kill_tree(core: &Core, slot: u32, generation: u64) {
     if let Some(leader) = leader.and_then(Pid::from_raw)
         && core.spec.treekill
     {
-        kill_orphans(leader);
-    }
-}
-
-/// Ends what a process left behind. It has been reaped, so its number may be another's by now: only
-/// children that the keeper has adopted are looked at, and of them those in the session that the
-/// process led.
-fn kill_orphans(leader: Pid) {
-    let Some(keeper) = rustix::process::getppid() else {
-        return;
-    };
-    for child in children(keeper).unwrap_or_default() {
-        if child != leader && is_in_session_of(leader, child) {
-            for pid in descendants(child) {
-                let _ = signal(pid, KILL);
-            }
-            let _ = signal(child, KILL);
-        }
+        registry.orphans.end_those_of(leader);
     }
 }
 

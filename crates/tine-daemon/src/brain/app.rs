@@ -74,7 +74,7 @@ pub(super) struct Core {
     /// The `inherited_env`, which nearly all apps have in common.
     pub(super) inherited: Rc<Variables>,
     pub(super) machine: Managed,
-    pub(super) slots: BTreeMap<u32, Slot>,
+    pub(super) slots: BTreeMap<u32, Box<Slot>>,
     /// Has come and was not looked at.
     pub(super) inbox: VecDeque<Input>,
     asks: BTreeMap<AskId, oneshot::Sender<Outcomes>>,
@@ -106,6 +106,8 @@ pub(super) struct Slot {
     pub(super) listening: Vec<String>,
     /// Why its process could not be created.
     pub(super) refused: String,
+    /// The file with the number of its process.
+    pub(super) pid_file: Option<PathBuf>,
     /// What has last been told to others.
     told: Option<ProcessStatus>,
 }
@@ -148,7 +150,15 @@ impl Slot {
             exits: VecDeque::new(),
             listening: Vec::new(),
             refused: String::new(),
+            pid_file: None,
             told: None,
+        }
+    }
+
+    /// There is no process, and will not be one in a moment.
+    pub(super) fn remove_pid_file(&mut self) {
+        if let Some(path) = self.pid_file.take() {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
@@ -231,6 +241,13 @@ impl Core {
         views.any(|view| view.starting.is_some())
     }
 
+    /// The slots that are not on their way to be removed.
+    pub(super) fn staying(&self) -> Vec<u32> {
+        let going = |slot: &&u32| self.machine.view(**slot).is_some_and(|view| view.going);
+        let slots = self.slots.keys();
+        slots.filter(|slot| !going(slot)).copied().collect()
+    }
+
     /// Which process is in a slot now, for events.
     pub(super) fn who(&self, slot: u32) -> Who {
         self.who_was(
@@ -275,7 +292,7 @@ impl Core {
     pub(super) fn pid_file(&self, slot: u32) -> Option<PathBuf> {
         let id = self.slots.get(&slot)?.id;
         Some(match &self.spec.pid_file {
-            Some(path) => tine_logs::with_id(path, Some(u64::from(id))),
+            Some(path) => words::with_id(path, id),
             None => {
                 let name = words::file_name(&self.spec.name);
                 self.home.pids().join(format!("{name}-{id}.pid"))
@@ -302,6 +319,12 @@ impl Core {
         let Some(entry) = self.slots.get_mut(&slot) else {
             return;
         };
+        match status {
+            ProcessStatus::Stopped | ProcessStatus::Errored | ProcessStatus::WaitingRestart => {
+                entry.remove_pid_file();
+            }
+            ProcessStatus::Launching | ProcessStatus::Online | ProcessStatus::Stopping => {}
+        }
         if entry.told != Some(status) || view.status == Status::Launching {
             entry.told = Some(status);
             registry.status_changed(self.id, who, status, pid, text);
@@ -389,7 +412,7 @@ impl App {
         let mut core = self.core.borrow_mut();
         for number in numbers {
             let slot = Slot::new(registry.new_process_id(), wall());
-            core.slots.insert(*number, slot);
+            core.slots.insert(*number, Box::new(slot));
             core.new_slots.insert(*number);
             registry.publish(What::Added {
                 process: core.who(*number),
@@ -447,7 +470,7 @@ impl App {
     pub(super) async fn look_after(
         self: Rc<Self>,
         registry: Weak<Registry>,
-        mut primary: Option<Primary>,
+        mut primary: Option<Box<Primary>>,
         mut held: deposit::Held,
     ) {
         loop {
@@ -491,7 +514,7 @@ impl App {
     fn round(
         &self,
         registry: &Registry,
-        primary: &mut Option<Primary>,
+        primary: &mut Option<Box<Primary>>,
         held: &mut deposit::Held,
     ) -> Round {
         let mut core = self.core.borrow_mut();
@@ -500,7 +523,7 @@ impl App {
         if over {
             deposit::forget(&registry.link, &core, held);
         } else {
-            deposit::hold(&registry.link, &mut core, primary.as_ref(), held);
+            deposit::hold(&registry.link, &mut core, primary.as_deref(), held);
         }
         for exit in core.heard_exits.drain(..) {
             registry.link.acknowledge(exit);
@@ -567,7 +590,7 @@ impl App {
 }
 
 /// What the cluster says next; nothing, ever, when there is none.
-async fn next_event(primary: &mut Option<Primary>) -> std::io::Result<ClusterEvent> {
+async fn next_event(primary: &mut Option<Box<Primary>>) -> std::io::Result<ClusterEvent> {
     match primary {
         Some(primary) => primary.next_event().await,
         None => std::future::pending().await,

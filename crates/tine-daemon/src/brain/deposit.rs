@@ -5,7 +5,7 @@
 
 use super::app::{AppId, Core, Slot};
 use super::clock::{log, since_boot};
-use super::link::Link;
+use super::link::{Link, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
@@ -124,6 +124,26 @@ pub(super) fn hold(link: &Link, core: &mut Core, primary: Option<&Primary>, held
             Some(slot) => put(link, &key, &written(core, number, slot)),
             None => link.forget_state(key),
         }
+    }
+}
+
+/// Gives the keeper the state of a slot in which a process is about to be ordered.
+pub(super) fn hold_order(link: &Link, core: &mut Core, place: Place, channel: bool, started: u64) {
+    if let Some(slot) = core.slots.get(&place.slot) {
+        let mut written = written(core, place.slot, slot);
+        written.processes.push(WrittenProcess {
+            generation: place.generation,
+            pid: None,
+            started,
+            worker: None,
+            channel,
+        });
+        let key = slot_key(core.id, place.slot);
+        match serde_json::to_vec(&written) {
+            Ok(bytes) => link.put_state_for(place, &key, &bytes),
+            Err(error) => log(format_args!("writing down {key}: {error}")),
+        }
+        core.new_slots.remove(&place.slot);
     }
 }
 

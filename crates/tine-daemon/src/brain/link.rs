@@ -8,7 +8,7 @@ use super::app::AppId;
 use super::registry::Registry;
 use crate::brain::clock::log;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::{Rc, Weak};
 use tine_keeper::client::{Client, ClientError, Event, Program};
@@ -28,12 +28,16 @@ struct Inner {
     /// Something waits to be sent that did not fit.
     unsent: Notify,
     gone: RefCell<Option<String>>,
+    /// Processes of which the keeper would not hold what the next brain has to know.
+    unheld: RefCell<HashSet<Place>>,
 }
 
 /// Who waits for an answer.
 #[derive(Debug)]
 enum Waiting {
     Spawn(Place),
+    /// What must be held before that.
+    Hold(Place),
     /// Told when this and all before it is done.
     Done(oneshot::Sender<()>),
 }
@@ -87,6 +91,7 @@ impl Link {
             waiting: RefCell::default(),
             unsent: Notify::new(),
             gone: RefCell::default(),
+            unheld: RefCell::default(),
         }))
     }
 
@@ -138,6 +143,25 @@ impl Link {
         }
     }
 
+    /// Lets the keeper hold the pipes of a process that is about to be ordered.
+    pub(super) fn put_for(&self, place: Place, names: Vec<String>, fds: &[BorrowedFd<'_>]) {
+        let sent = self.0.client.borrow_mut().send(Request::Put { names }, fds);
+        self.held_for(place, sent);
+    }
+
+    /// Lets it hold the state in which such a process is known.
+    pub(super) fn put_state_for(&self, place: Place, key: &str, bytes: &[u8]) {
+        let sent = self.0.client.borrow_mut().send_state(key, bytes);
+        self.held_for(place, sent);
+    }
+
+    fn held_for(&self, place: Place, sent: Result<u64, ClientError>) {
+        if sent.is_err() {
+            self.0.unheld.borrow_mut().insert(place);
+        }
+        self.sent(sent, Some(Waiting::Hold(place)));
+    }
+
     /// Lets it close them.
     pub(super) fn forget(&self, names: Vec<String>) {
         for names in names.chunks(100) {
@@ -173,6 +197,9 @@ impl Link {
 
     /// Waits until all that was sent so far is done: a state that was put is held.
     pub(super) async fn settled(&self) {
+        if self.gone().is_some() {
+            return;
+        }
         let (done, told) = oneshot::channel();
         let request = Request::Drop { names: Vec::new() };
         let sent = self.0.client.borrow_mut().send(request, &[]);
@@ -208,7 +235,7 @@ impl Link {
                     Err(error) => {
                         self.lose(&error.to_string());
                         if let Some(registry) = registry.upgrade() {
-                            registry.keeper_is_gone();
+                            self.give_up(&registry);
                         }
                         return;
                     }
@@ -240,7 +267,39 @@ impl Link {
     fn lose(&self, why: &str) {
         log(format_args!("the keeper is gone: {why}"));
         *self.0.gone.borrow_mut() = Some(why.to_owned());
-        self.0.waiting.borrow_mut().clear();
+    }
+
+    /// What was ordered and not answered will not be answered.
+    fn give_up(&self, registry: &Registry) {
+        let waiting = std::mem::take(&mut *self.0.waiting.borrow_mut());
+        for waiting in waiting.into_values() {
+            if let Waiting::Spawn(place) = waiting {
+                let text = "the keeper is gone".to_owned();
+                registry.spawned(place, Spawned::Failed { errno: 0, text });
+            }
+        }
+        registry.keeper_is_gone();
+    }
+
+    /// A process that the next brain would not know is not kept.
+    fn unless_unheld(&self, place: Place, spawned: Spawned) -> Spawned {
+        if !self.0.unheld.borrow_mut().remove(&place) {
+            return spawned;
+        }
+        if let Spawned::Running { pid, pidfd } = &spawned {
+            use std::os::fd::AsFd as _;
+            let _ = match (pidfd, tine_sys::Pid::from_raw(*pid)) {
+                (Some(pidfd), _) => tine_sys::tree::signal_pidfd(pidfd.as_fd(), 9),
+                (None, Some(pid)) => tine_sys::tree::signal(pid, 9),
+                (None, None) => Ok(()),
+            };
+        }
+        let text = "the daemon can hold no more processes: raise the limit of open files \
+                    (`ulimit -n`) and start it again";
+        Spawned::Failed {
+            errno: 0,
+            text: text.to_owned(),
+        }
     }
 
     fn heard(&self, event: Event, registry: &Registry) {
@@ -260,8 +319,14 @@ impl Link {
                                 text: format!("the keeper answered {other:?}"),
                             },
                         };
+                        let spawned = self.unless_unheld(place, spawned);
                         registry.spawned(place, spawned);
                     }
+                    (Some(Waiting::Hold(place)), Reply::Refused { text }) => {
+                        log(format_args!("refused by the keeper: {text}"));
+                        self.0.unheld.borrow_mut().insert(place);
+                    }
+                    (Some(Waiting::Hold(_)), _) => {}
                     (Some(Waiting::Done(told)), _) => {
                         let _ = told.send(());
                     }

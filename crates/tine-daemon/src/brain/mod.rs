@@ -12,6 +12,7 @@
 //! | What is executed? | `program.rs` |
 //! | How is a process ordered? | `process.rs` |
 //! | Where does its output go? | `output.rs` |
+//! | What did it leave behind? | `orphans.rs` |
 //! | What would the next brain have to know? | `deposit.rs`, `take_back.rs` |
 //! | How does it speak to the keeper? | `link.rs` |
 //! | Which processes are meant? | `target.rs` |
@@ -23,6 +24,7 @@ mod app;
 mod clock;
 mod deposit;
 mod link;
+mod orphans;
 mod output;
 mod process;
 mod program;
@@ -49,6 +51,8 @@ use tokio::sync::mpsc;
 
 /// The keeper answers at once, unless the machine is very busy.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So long after somebody asked for something, the memory that it took is given back.
+const QUIET: Duration = Duration::from_secs(1);
 /// The system refused something that nothing works without.
 const SYSTEM: u8 = 4;
 
@@ -95,6 +99,8 @@ async fn live(home: Home, mut client: Client) -> Result<(), Error> {
     let registry = Registry::new(home, link.clone(), take_back::daemon(&held));
     take_back::all(&registry, held);
     tokio::task::spawn_local(link.carry(Rc::downgrade(&registry)));
+    let orphans = registry.clone();
+    tokio::task::spawn_local(async move { orphans.orphans.carry().await });
     if earlier_brains > 0 {
         log(format_args!("back after {earlier_brains} before this one"));
         registry.publish(What::Daemon {
@@ -102,8 +108,16 @@ async fn live(home: Home, mut client: Client) -> Result<(), Error> {
         });
     }
 
-    // What the beginning took will not be needed again.
-    tine_sys::memory::give_back();
+    let busy = registry.clone();
+    tokio::task::spawn_local(async move {
+        // What the beginning took will not be needed again.
+        busy.busy.notify_one();
+        loop {
+            busy.busy.notified().await;
+            tokio::time::sleep(QUIET).await;
+            tine_sys::memory::give_back();
+        }
+    });
 
     let (ask, mut asked) = mpsc::unbounded_channel::<Asked>();
     let requests = registry.clone();

@@ -30,8 +30,6 @@ pub(super) struct Process {
     /// The end that is written to; does not block.
     pub(super) stdin: Option<OwnedFd>,
     pub(super) output: Rc<Output>,
-    /// Its file with its number.
-    pub(super) pid_file: Option<std::path::PathBuf>,
     /// Whether it has, or is to have, a channel.
     pub(super) channel: bool,
     /// The version that its `package.json` has.
@@ -75,13 +73,41 @@ impl Refusal {
     }
 }
 
-/// Orders a process from the keeper.
-pub(super) fn order(
+/// A process that is yet to be ordered.
+pub(super) struct Order {
+    pub(super) process: Process,
+    start: Start,
+}
+
+/// What is to be executed, and how.
+enum Start {
+    /// With a channel; the process has the rest.
+    Birth,
+    Plain(Resolved, [OwnedFd; 3]),
+}
+
+impl Order {
+    /// Sends it to the keeper. What must be known if this brain ends now was sent before.
+    pub(super) fn send(self, link: &Link, place: Place) -> (Process, Result<(), Refusal>) {
+        let sent = match (&self.start, &self.process.birth) {
+            (Start::Plain(resolved, streams), _) => spawn(link, place, resolved, streams),
+            (Start::Birth, Some(birth)) => spawn_birth(link, place, birth),
+            (Start::Birth, None) => Ok(()),
+        };
+        if sent.is_err() {
+            link.forget(names(place).to_vec());
+        }
+        (self.process, sent)
+    }
+}
+
+/// Makes everything that a process needs.
+pub(super) fn prepare(
     core: &mut Core,
     registry: &Registry,
-    primary: &mut Option<Primary>,
+    primary: &mut Option<Box<Primary>>,
     place: Place,
-) -> Result<Process, Refusal> {
+) -> Result<Order, Refusal> {
     let id = core.slots.get(&place.slot).map_or(0, |slot| slot.id);
     let home = registry.home.folder();
     let environment = program::environment(&core.spec, &core.inherited, id, place.slot, home);
@@ -90,19 +116,19 @@ pub(super) fn order(
     let ((stdin, input), (out, stdout), (err, stderr)) = (pipe()?, pipe()?, pipe()?);
     rustix::io::ioctl_fionbio(&input, true).map_err(Refusal::now)?;
     let held = [input.as_fd(), out.as_fd(), err.as_fd()];
-    registry.link.put(names(place).to_vec(), &held);
+    registry.link.put_for(place, names(place).to_vec(), &held);
     let channel = resolved.channel;
-    let ordered = if channel {
-        order_with_channel(core, primary, place, resolved, [stdin, stdout, stderr]).and_then(
-            |birth| spawn_birth(&registry.link, place, &birth).map(|()| Some(Box::new(birth))),
-        )
+    let streams = [stdin, stdout, stderr];
+    let prepared = if channel {
+        let birth = birth(core, primary, place, resolved, streams);
+        birth.map(|birth| (Some(Box::new(birth)), Start::Birth))
     } else {
-        spawn(&registry.link, place, &resolved, [&stdin, &stdout, &stderr]).map(|()| None)
+        Ok((None, Start::Plain(resolved, streams)))
     };
-    let birth = ordered.inspect_err(|_| registry.link.forget(names(place).to_vec()))?;
+    let (birth, start) = prepared.inspect_err(|_| registry.link.forget(names(place).to_vec()))?;
     let output = output(core, registry, place);
     output.read_from(out, err).map_err(Refusal::now)?;
-    Ok(Process {
+    let process = Process {
         pid: None,
         pidfd: None,
         started: super::clock::wall(),
@@ -110,10 +136,10 @@ pub(super) fn order(
         birth,
         stdin: Some(input),
         output,
-        pid_file: None,
         channel,
         version: None,
-    })
+    };
+    Ok(Order { process, start })
 }
 
 /// Where the output of a process goes.
@@ -147,9 +173,9 @@ pub(super) fn settings(core: &Core) -> Settings {
     }
 }
 
-fn order_with_channel(
+fn birth(
     core: &Core,
-    primary: &mut Option<Primary>,
+    primary: &mut Option<Box<Primary>>,
     place: Place,
     resolved: Resolved,
     streams: [OwnedFd; 3],
@@ -159,7 +185,7 @@ fn order_with_channel(
         None => {
             let mut new = Primary::new(settings(core)).map_err(Refusal::now)?;
             new.tell_changes();
-            primary.insert(new)
+            primary.insert(Box::new(new))
         }
     };
     let [stdin, stdout, stderr] = streams;
@@ -200,11 +226,11 @@ fn spawn(
     link: &Link,
     place: Place,
     resolved: &Resolved,
-    streams: [&OwnedFd; 3],
+    streams: &[OwnedFd; 3],
 ) -> Result<(), Refusal> {
     let texts = resolved.texts().map_err(Refusal::for_ever)?;
     let fds: Vec<(BorrowedFd<'_>, i32)> = streams
-        .into_iter()
+        .iter()
         .zip(0..)
         .map(|(fd, number)| (fd.as_fd(), number))
         .collect();

@@ -60,6 +60,15 @@ pub(super) enum CannotStart {
     NotRoot,
 }
 
+/// Whether what runs an app speaks Node's protocol, as far as its name tells.
+pub(super) fn speaks_node(spec: &AppSpec) -> bool {
+    match &spec.interpreter {
+        Some(word) => speaks(Path::new(word)),
+        // It may be a worker made with a library.
+        None => true,
+    }
+}
+
 /// The runtimes that speak Node's protocol.
 fn speaks(program: &Path) -> bool {
     match program.file_stem().and_then(OsStr::to_str) {

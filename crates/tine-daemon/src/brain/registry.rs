@@ -4,6 +4,7 @@ use super::app::{App, AppId, Core};
 use super::clock::{Clock, log, wall};
 use super::deposit::{self, FORM, Held, WrittenDaemon};
 use super::link::{Link, Place, Spawned, watch};
+use super::orphans::Orphans;
 use super::output::Followers;
 use crate::home::Home;
 use crate::listening::Listening;
@@ -26,6 +27,7 @@ pub(super) struct Registry {
     pub(super) events: Events,
     pub(super) clock: Clock,
     pub(super) followers: Rc<Followers>,
+    pub(super) orphans: Orphans,
     /// Whose daemon it is.
     pub(super) user: Rc<str>,
     pub(super) ending: Ending,
@@ -44,6 +46,8 @@ pub(super) struct Registry {
     is_ending: Cell<bool>,
     /// How many apps are being looked at whether they listen.
     pub(super) lookers: Cell<u32>,
+    /// Told when somebody asks for something.
+    pub(super) busy: Notify,
     /// Told when a process has ended.
     pub(super) ended: Notify,
     /// Told when the keeper was asked to end.
@@ -82,6 +86,7 @@ impl Registry {
             events: Events::new(first),
             clock: Clock::new(),
             followers: Rc::default(),
+            orphans: Orphans::default(),
             user: user().into(),
             ending: Ending::default(),
             started: before.started,
@@ -95,6 +100,7 @@ impl Registry {
             watchers: RefCell::default(),
             is_ending: Cell::new(false),
             lookers: Cell::new(0),
+            busy: Notify::new(),
             ended: Notify::new(),
             terminated: Notify::new(),
         })
@@ -144,7 +150,7 @@ impl Registry {
     pub(super) fn add(
         self: &Rc<Self>,
         core: Core,
-        primary: Option<Primary>,
+        primary: Option<Box<Primary>>,
         held: Held,
     ) -> Rc<App> {
         let (id, name) = (core.id, core.spec.name.clone());

@@ -131,7 +131,7 @@ fn app(
         let mut slot = Slot::new(written.id, written.created);
         slot.exits = written.exits.into();
         slot.listening = written.listening;
-        core.slots.insert(written.number, slot);
+        core.slots.insert(written.number, Box::new(slot));
         for process in written.processes {
             let place = Place {
                 app: id,
@@ -144,7 +144,7 @@ fn app(
             }
         }
     }
-    for worker in primary.iter().flat_map(Primary::workers) {
+    for worker in primary.iter().flat_map(|primary| primary.workers()) {
         // What was heard and not written down before the kill.
         let slot = worker.seat.0;
         let entry = core.slots.get(&slot).map(|entry| entry.processes.iter());
@@ -178,7 +178,7 @@ fn cluster(
     core: &Core,
     left: &mut Left,
     id: AppId,
-) -> (Option<Primary>, Held) {
+) -> (Option<Box<Primary>>, Held) {
     let mut held = Held::default();
     let prefix = cluster_prefix(id);
     let mut primary = None;
@@ -191,7 +191,7 @@ fn cluster(
             Some(fd)
         });
         match restored {
-            Ok(restored) => primary = Some(restored),
+            Ok(restored) => primary = Some(Box::new(restored)),
             Err(error) => log(format_args!(
                 "taking the cluster of {} back: {error}",
                 core.spec.name
@@ -252,8 +252,10 @@ fn take_process(
         .as_ref()
         .map(|running| running.pid)
         .or(written.pid)?;
-    let version = words::version_of(&core.spec.script);
-    let pid_file = core.pid_file(slot);
+    let version = written
+        .channel
+        .then(|| words::version_of(&core.spec.script));
+    let pid_file = core.pid_file(slot).filter(|path| path.exists());
     let is_running = running.is_some();
     let taken = Process {
         pid: Pid::from_raw(number),
@@ -265,12 +267,12 @@ fn take_process(
         birth: None,
         stdin,
         output,
-        pid_file,
         channel: written.channel,
-        version,
+        version: version.flatten(),
     };
     if let Some(entry) = core.slots.get_mut(&slot) {
         entry.processes.insert(generation, Box::new(taken));
+        entry.pid_file = pid_file;
     }
     if written.pid.is_none() {
         core.machine

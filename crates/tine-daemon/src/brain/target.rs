@@ -5,7 +5,10 @@ use super::registry::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
-use tine_control::{ErrorCode, Failure, Target};
+use tine_control::{ErrorCode, Failure, Limits, Target};
+
+/// Characters of what was asked for that are repeated.
+const LONGEST_TEXT: usize = 400;
 
 /// Some slots of one app.
 #[derive(Debug, Clone)]
@@ -142,6 +145,8 @@ fn nobody(known: &[Known], target: &Target) -> Failure {
         ),
         Target::All | Target::Several(_) => ("there is no process".to_owned(), None),
     };
+    // Nobody means a name by a word that is longer than any.
+    let word = word.filter(|word| word.len() <= 2 * Limits::NAME_BYTES);
     let near = word.and_then(|word| {
         let names = known
             .iter()
@@ -152,6 +157,7 @@ fn nobody(known: &[Known], target: &Target) -> Failure {
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, name)| name.clone())
     });
+    let text: String = text.chars().take(LONGEST_TEXT).collect();
     let failure = Failure::new(ErrorCode::NotFound, text);
     match near {
         Some(name) => failure.hint(format!("there is {name}")),

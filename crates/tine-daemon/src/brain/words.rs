@@ -1,9 +1,11 @@
 //! How is a process shown, and what became of an ask, in words?
 
 use super::app::{Core, Outcomes};
-use std::path::Path;
+use super::program;
+use rustix::fs::{Mode, OFlags};
+use std::path::{Path, PathBuf};
 use tine_control::reply::{Acted, Failed};
-use tine_control::{ProcessFiles, ProcessInfo, ProcessStatus};
+use tine_control::{ExecMode, ProcessFiles, ProcessInfo, ProcessStatus};
 use tine_rules::Exit;
 use tine_rules::managed::{Failure, Outcome, Reason, SlotView, Status};
 
@@ -245,7 +247,11 @@ fn unhappy(core: &Core, slot: u32, failure: Failure) -> Failed {
         }
         Failure::NotReadyInTime { generation, limit } => Failed {
             process: core.who_was(slot, generation),
-            hint: "it was left running; listen_timeout says how long is waited".to_owned(),
+            hint: if core.spec.exec_mode == ExecMode::Cluster && !program::speaks_node(&core.spec) {
+                "what runs it does not speak Node's cluster protocol: use exec_mode fork".to_owned()
+            } else {
+                "it was left running; listen_timeout says how long is waited".to_owned()
+            },
             ..failed(core, slot, not_ready(core, limit))
         },
         Failure::Unkillable { generation } => {
@@ -284,13 +290,42 @@ pub(super) fn early(core: &Core, slot: u32, exit: &tine_control::ExitInfo) -> Fa
 pub(super) fn file_name(name: &str) -> String {
     name.chars()
         .map(|letter| {
-            if letter.is_ascii_alphanumeric() || letter == '.' || letter == '-' || letter == '_' {
+            if letter.is_ascii_alphanumeric() || letter == '.' || letter == '-' {
                 letter
             } else {
                 '-'
             }
         })
         .collect()
+}
+
+/// A path with the id of a process before the ending of its name.
+pub(super) fn with_id(path: &Path, id: u32) -> PathBuf {
+    let Some(stem) = path.file_stem() else {
+        return path.to_owned();
+    };
+    let mut name = stem.to_owned();
+    name.push(format!("-{id}"));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    path.with_file_name(name)
+}
+
+/// A file of a sane size; nothing that would make the reader wait, such as a FIFO.
+fn read_small(path: &Path) -> Option<Vec<u8>> {
+    use std::io::Read as _;
+    const MOST: u64 = 1 << 20;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let there = file.metadata().ok()?;
+    if !there.is_file() || there.len() > MOST {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// The version of the program that a script belongs to: that of the nearest `package.json` above it.
@@ -302,6 +337,6 @@ pub(super) fn version_of(script: &Path) -> Option<String> {
     let text = script
         .ancestors()
         .skip(1)
-        .find_map(|folder| std::fs::read(folder.join("package.json")).ok())?;
+        .find_map(|folder| read_small(&folder.join("package.json")))?;
     serde_json::from_slice::<Package>(&text).ok()?.version
 }

@@ -125,7 +125,7 @@ impl Pending {
     }
 
     /// The slot to begin with now, if any.
-    pub(super) fn next_turn(&mut self, slots: &BTreeMap<u32, Slot>) -> Option<u32> {
+    pub(super) fn next_turn(&mut self, slots: &BTreeMap<u32, Box<Slot>>) -> Option<u32> {
         if self.turns < self.parallel
             && let Some(slot) = self.todo.pop_front()
         {

@@ -22,12 +22,13 @@ const LEAST_SETTLING: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Managed {
     pub(super) rules: Arc<ManagedRules>,
-    pub(super) slots: BTreeMap<u32, Slot>,
+    /// Boxed, because a node of the map has room for many, and most apps have one.
+    pub(super) slots: BTreeMap<u32, Box<Slot>>,
     pub(super) queue: Queue,
     asks: Vec<Pending>,
     news: Vec<(u32, News)>,
     /// What was last said of each slot.
-    published: BTreeMap<u32, SlotView>,
+    published: BTreeMap<u32, Box<SlotView>>,
     /// Slots of which something else may have to be said.
     touched: BTreeSet<u32>,
     settling: Settling,
@@ -104,7 +105,7 @@ impl Managed {
             Settling::Until(until) => Some(until),
             Settling::Open | Settling::Done => None,
         };
-        let slots = self.slots.values().filter_map(Slot::next_wakeup);
+        let slots = self.slots.values().filter_map(|slot| slot.next_wakeup());
         slots.chain(settled).min()
     }
 
@@ -122,7 +123,7 @@ impl Managed {
     /// How a slot stands; `None` when there is no such slot.
     #[must_use]
     pub fn view(&self, slot: u32) -> Option<SlotView> {
-        self.slots.get(&slot).map(Slot::view)
+        self.slots.get(&slot).map(|slot| slot.view())
     }
 
     /// The asks that have no answer yet, oldest first.
@@ -231,7 +232,7 @@ impl Managed {
                 pending.settle(number, Outcome::AlreadyThere);
                 continue;
             }
-            self.slots.insert(number, Slot::new(number));
+            self.slots.insert(number, Box::new(Slot::new(number)));
             self.touched.insert(number);
             added.insert(number);
             if start {
@@ -284,7 +285,7 @@ impl Managed {
         loop {
             for (slot, news) in std::mem::take(&mut self.news) {
                 for ask in &mut self.asks {
-                    ask.hear(slot, news, self.slots.get(&slot));
+                    ask.hear(slot, news, self.slots.get(&slot).map(|slot| &**slot));
                 }
             }
             let slots = &self.slots;
@@ -300,8 +301,8 @@ impl Managed {
             let Some(view) = self.view(slot) else {
                 continue;
             };
-            if self.published.get(&slot) != Some(&view) {
-                self.published.insert(slot, view);
+            if self.published.get(&slot).map(|known| &**known) != Some(&view) {
+                self.published.insert(slot, Box::new(view));
                 self.queue.push(Action::Changed { slot });
             }
         }

@@ -116,6 +116,15 @@ impl Slot {
             next_start,
             reason: self.reason,
             starting,
+            going: match &self.state {
+                State::Stopping { then } => matches!(then, Then::Remove),
+                State::Removed => true,
+                State::Stopped
+                | State::Errored
+                | State::Waiting { .. }
+                | State::Running(_)
+                | State::Reloading { .. } => false,
+            },
             leaving: self.leaving.iter().map(|one| one.generation).collect(),
         }
     }

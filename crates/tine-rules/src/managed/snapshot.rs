@@ -148,7 +148,7 @@ impl Managed {
             if matches!(slot.state, State::Removed) {
                 managed.queue.push(Action::Removed { slot: slot.number });
             } else {
-                managed.slots.insert(slot.number, slot);
+                managed.slots.insert(slot.number, Box::new(slot));
             }
         }
         managed.restored(now);

@@ -41,6 +41,8 @@ pub struct SlotView {
     pub reason: Option<Reason>,
     /// The new generation of a reload, until it is up.
     pub starting: Option<u64>,
+    /// Whether it is on its way to be removed.
+    pub going: bool,
     /// Generations that are being ended, or withstand it.
     pub leaving: Vec<u64>,
 }

@@ -50,13 +50,17 @@ pub fn descendants(leader: Pid) -> Vec<Pid> {
     found
 }
 
-/// Whether a process is in the session that `leader` leads, or led. `false` also when the process
-/// is not there, or its session is that of another PID namespace.
+/// The leader, perhaps long ended, of the session that a process is in. `None` when the process is
+/// not there, or its session is that of another PID namespace.
 #[must_use]
-pub fn is_in_session_of(leader: Pid, pid: Pid) -> bool {
+pub fn session_of(pid: Pid) -> Option<Pid> {
     // SAFETY: no memory is involved.
     let session = unsafe { libc::getsid(pid.as_raw_pid()) };
-    session == leader.as_raw_pid()
+    if session > 0 {
+        Pid::from_raw(session)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod platform;
 mod platform;
 
 #[cfg(target_os = "linux")]
-pub use descend::{children, descendants, is_in_session_of};
+pub use descend::{children, descendants, session_of};
 #[cfg(target_os = "linux")]
 pub use forest::Forest;
 pub use platform::{become_subreaper, children_of_self, members};

@@ -1,4 +1,5 @@
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -143,7 +144,10 @@ impl Call {
                 err,
                 took: began.elapsed(),
             }),
-            (None, out, err) => Err(format!("{name} did not end by itself: {out:?} {err:?}\n")),
+            (None, out, err) => {
+                let [out, err] = [out, err].map(|text| text.as_deref().map(start));
+                Err(format!("{name} did not end by itself: {out:?} {err:?}\n"))
+            }
             // Somebody whom it has started holds its output.
             (Some(_), out, err) => Err(format!(
                 "{name} ended, its output did not: {out:?} {err:?}\n"
@@ -165,7 +169,7 @@ fn whole(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
 }
 
 /// What became of a command.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Said {
     /// Its words.
     pub name: String,
@@ -179,6 +183,29 @@ pub struct Said {
     pub took: Duration,
 }
 
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({:?}) ", start(&self.name), self.took)?;
+        write!(
+            f,
+            "code {}\nout: {}\nerr: {}",
+            self.code,
+            start(&self.out),
+            start(&self.err)
+        )
+    }
+}
+
+/// As much of a text as anybody wants to see.
+fn start(text: &str) -> String {
+    const ENOUGH: usize = 4000;
+    if text.chars().nth(ENOUGH).is_none() {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(ENOUGH).collect();
+    format!("{start}... ({} bytes)", text.len())
+}
+
 impl Said {
     /// It has exited with `code`.
     ///
@@ -188,11 +215,7 @@ impl Said {
     pub fn is(self, code: i32) -> Said {
         assert!(
             self.code == code,
-            "{} exited with {} instead of {code}\nout: {}\nerr: {}",
-            self.name,
-            self.code,
-            self.out,
-            self.err
+            "exit code {code} was expected of {self:?}"
         );
         self
     }
@@ -207,17 +230,10 @@ impl Said {
         let said = self.is(code);
         assert!(
             said.err.lines().any(|line| line.starts_with("error: ")),
-            "{}: no error: {}",
-            said.name,
-            said.err
+            "no error in {said:?}"
         );
-        assert!(
-            !said.err.contains("panicked"),
-            "{}: {}",
-            said.name,
-            said.err
-        );
-        assert_eq!(said.out, "", "{}", said.name);
+        assert!(!said.err.contains("panicked"), "{said:?}");
+        assert!(said.out.is_empty(), "{said:?}");
         said
     }
 
@@ -227,12 +243,7 @@ impl Said {
     /// When it has not.
     #[track_caller]
     pub fn says(self, words: &str) -> Said {
-        assert!(
-            self.err.contains(words),
-            "{} does not say {words:?}: {}",
-            self.name,
-            self.err
-        );
+        assert!(self.err.contains(words), "{words:?} is not in {self:?}");
         self
     }
 
@@ -242,12 +253,7 @@ impl Said {
     /// When there is none.
     #[track_caller]
     pub fn hints(self) -> Said {
-        assert!(
-            self.err.contains("hint: "),
-            "{} gives no hint: {}",
-            self.name,
-            self.err
-        );
+        assert!(self.err.contains("hint: "), "no hint in {self:?}");
         self
     }
 

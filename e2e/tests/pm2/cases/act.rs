@@ -2,7 +2,7 @@
 
 use crate::case::Step::{Fails, File, Look, LookEach, Remove, Run, Write};
 use crate::case::differs;
-use crate::differences::Difference::{ExitCode, ReloadFails};
+use crate::differences::Difference::{ExitCode, Instances, ReloadFails, StartOfRunning};
 use crate::programs::{IDLE, SERVER};
 
 const TWO: &[(&str, &str)] = &[("one.js", IDLE), ("two.js", IDLE)];
@@ -198,15 +198,14 @@ cases! {
             Look("app online/0"),
             Write("broken", ""),
             Run("reload app"),
-            LookEach { pm2: "app errored/3", tine: "app online/0" },
+            LookEach { pm2: "app errored", tine: "app online/0" },
         ],
         differs: [
             differs(ReloadFails, "4 reload app | exit", "0", "1"),
             differs(ReloadFails, "5 list | app.0 status", "errored", "online"),
             differs(ReloadFails, "5 list | app.0 has a process", "false", "true"),
             differs(ReloadFails, "5 list | app.0 process", "(absent)", "the same"),
-            differs(ReloadFails, "5 list | app.0 restart_time", "3", "0"),
-            differs(ReloadFails, "5 list | app.0 exit_code", "1", "(absent)"),
+            differs(ReloadFails, "5 list | app.0 restart_time", "*", "0"),
         ],
     }
 
@@ -285,6 +284,9 @@ cases! {
             Run("restart app"),
             Look("app online/1; app online/1"),
         ],
+        differs: [
+            differs(Instances, "* instances", "3", "2"),
+        ],
     }
 
     stop_of_some_processes_by_their_ids {
@@ -295,6 +297,11 @@ cases! {
             Look("app stopped/0; app online/0; app stopped/0"),
             Run("start app"),
             Look("app online; app online; app online"),
+        ],
+        differs: [
+            differs(StartOfRunning, "5 * | app.1 restart_time", "1", "0"),
+            differs(StartOfRunning, "5 * | app.1 process", "another", "the same"),
+            differs(StartOfRunning, "5 * | app.1 exit_code", "0", "(absent)"),
         ],
     }
 }

@@ -87,17 +87,17 @@ cases! {
     a_cluster_of_another_language {
         files: [
             ("app.py", "import signal\nsignal.pause()\n"),
-            ("apps.json", r#"[{ "script": "app.py", "exec_mode": "cluster" }]"#),
+            ("apps.json", r#"[{ "script": "app.py", "exec_mode": "cluster", "max_restarts": 3, "min_uptime": 20000 }]"#),
         ],
         steps: [
             Run("start apps.json"),
-            LookEach { pm2: "app errored/15", tine: "app launching/0" },
+            LookEach { pm2: "app errored/2", tine: "app launching/0" },
         ],
         differs: [
             differs(ClusterOfOthers, "1 start apps.json | exit", "0", "1"),
             differs(ClusterOfOthers, "2 list | app.0 status", "errored", "launching"),
             differs(ClusterOfOthers, "2 list | app.0 has a process", "false", "true"),
-            differs(ClusterOfOthers, "2 list | app.0 restart_time", "15", "0"),
+            differs(ClusterOfOthers, "2 list | app.0 restart_time", "2", "0"),
             differs(ClusterOfOthers, "2 list | app.0 exit_code", "0", "(absent)"),
         ],
     }
@@ -159,8 +159,8 @@ cases! {
 
     no_restart_at_all {
         files: [
-            ("app.js", "process.exit(1)"),
-            ("apps.json", r#"[{ "script": "app.js", "max_restarts": 0 }]"#),
+            ("app.sh", "exit 1"),
+            ("apps.json", r#"[{ "script": "app.sh", "max_restarts": 0 }]"#),
         ],
         steps: [Run("start apps.json"), Look("app errored")],
         differs: [

@@ -79,7 +79,7 @@ cases! {
     }
 
     names_in_camel_case {
-        files: [("app.js", "process.exit(1)"), ("apps.json", "[{ \"script\": \"app.js\", \"maxRestarts\": 2 }]")],
+        files: [("app.sh", "exit 1"), ("apps.json", "[{ \"script\": \"app.sh\", \"maxRestarts\": 2 }]")],
         steps: [Run("start apps.json"), Look("app errored/1")],
         differs: [
             differs(StartWaits, "1 start apps.json | exit", "0", "1"),

@@ -228,5 +228,29 @@ cases! {
             Look("app stopped/0"),
             Shapes("home/logs/app-out.log", 2),
         ],
+        differs: [
+            differs(LogLines, "3 * line 2", "(absent)", "9999-99-99T99:99:99: two"),
+        ],
+    }
+
+    to_files_with_another_extension_in_a_cluster {
+        files: [("app.js", TALK), ("logs/empty", "")],
+        steps: [
+            Run("start app.js -i 2 -o logs/out.txt -e logs/err"),
+            Look("app online/0; app online/0"),
+            Lines("logs/out.txt", 2),
+            Lines("logs/err", 2),
+            Names("logs", 3),
+        ],
+    }
+
+    a_pid_file_for_each_process {
+        files: [("app.js", TALK)],
+        steps: [
+            Run("start app.js -i 2 -p app.pid"),
+            Look("app online/0; app online/0"),
+            Shapes("app-0.pid", 1),
+            Shapes("app-1.pid", 1),
+        ],
     }
 }

@@ -1,8 +1,8 @@
 //! What is an app called, and which files get its name?
 
-use crate::case::Step::{Fails, Lines, Look, Names, Run};
+use crate::case::Step::{Fails, Lines, Look, LookEach, Names, Run};
 use crate::case::differs;
-use crate::differences::Difference::PidFileNames;
+use crate::differences::Difference::{OneApp, PidFileNames};
 use crate::programs::{IDLE, TALK};
 
 cases! {
@@ -101,9 +101,11 @@ cases! {
         steps: [
             Run("start app.js --name web --namespace a"),
             Run("start app.js --name web --namespace b -f"),
-            Look("web online/0; web online/0"),
-            Run("stop b"),
-            Look("web online/0; web stopped/0"),
+            LookEach { pm2: "web online/0; web online/0", tine: "web online/0" },
+        ],
+        differs: [
+            differs(OneApp, "2 * | exit", "0", "1"),
+            differs(OneApp, "3 list | web.1 *", "*", "(absent)"),
         ],
     }
 
@@ -112,7 +114,24 @@ cases! {
         steps: [
             Run("start one.js --name web"),
             Run("start two.js --name web"),
-            Look("web online/0; web online/0"),
+            LookEach { pm2: "web online/0; web online/0", tine: "web online/0" },
+        ],
+        differs: [
+            differs(OneApp, "2 * | exit", "0", "1"),
+            differs(OneApp, "3 list | web.1 *", "*", "(absent)"),
+        ],
+    }
+
+    another_script_under_a_name_that_is_there_by_force {
+        files: [("one.js", IDLE), ("two.js", IDLE)],
+        steps: [
+            Run("start one.js --name web"),
+            Run("start two.js --name web -f"),
+            LookEach { pm2: "web online/0; web online/0", tine: "web online/0" },
+        ],
+        differs: [
+            differs(OneApp, "2 * | exit", "0", "1"),
+            differs(OneApp, "3 list | web.1 *", "*", "(absent)"),
         ],
     }
 }

@@ -1,6 +1,6 @@
 //! What happens when a process ends by itself?
 
-use crate::case::Step::{Field, Kill, Look, LookEach, Remove, Run, Write};
+use crate::case::Step::{Field, Kill, Look, LookEach, Remove, Run};
 use crate::case::differs;
 use crate::differences::Difference::{
     RestartWaiting, StalePid, StartWaits, UnstableRestarts, WaitsForever,
@@ -24,8 +24,8 @@ cases! {
     }
 
     one_that_does_not_start_is_errored {
-        files: [("app.js", END)],
-        steps: [Run("start app.js --max-restarts 3 -- 1"), Look("app errored/2"), Field("app", 0, "unstable_restarts")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh --max-restarts 3 -- 1"), Look("app errored/2"), Field("app", 0, "unstable_restarts")],
         differs: [
             differs(StartWaits, "1 start * | exit", "0", "1"),
             differs(UnstableRestarts, "3 app.0 unstable_restarts", "0", "3"),
@@ -33,17 +33,17 @@ cases! {
     }
 
     one_that_does_not_start_is_errored_after_16_starts {
-        files: [("app.js", END)],
-        steps: [Run("start app.js -- 1"), Look("app errored/15")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh -- 1"), Look("app errored/15")],
         differs: [
             differs(StartWaits, "1 start * | exit", "0", "1"),
         ],
     }
 
     one_that_is_errored_can_be_started_again {
-        files: [("app.js", END_WHILE_BROKEN), ("broken", "")],
+        files: [("app.sh", END_WHILE_BROKEN), ("broken", "")],
         steps: [
-            Run("start app.js --max-restarts 2"),
+            Run("start app.sh --max-restarts 2"),
             Look("app errored/1"),
             Remove("broken"),
             Run("restart app"),
@@ -55,21 +55,21 @@ cases! {
     }
 
     one_that_ends_with_0_comes_back_too {
-        files: [("app.js", END)],
-        steps: [Run("start app.js --max-restarts 3 -- 0"), Look("app errored/2")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh --max-restarts 3 -- 0"), Look("app errored/2")],
         differs: [
             differs(StartWaits, "1 start * | exit", "0", "1"),
         ],
     }
 
     no_autorestart_after_0 {
-        files: [("app.js", END)],
-        steps: [Run("start app.js --no-autorestart -- 0"), Look("app stopped/0")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh --no-autorestart -- 0"), Look("app stopped/0")],
     }
 
     no_autorestart_after_1 {
-        files: [("app.js", END)],
-        steps: [Run("start app.js --no-autorestart -- 1"), Look("app stopped/0")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh --no-autorestart -- 1"), Look("app stopped/0")],
         differs: [
             differs(StartWaits, "1 start * | exit", "0", "1"),
         ],
@@ -86,13 +86,13 @@ cases! {
     }
 
     a_code_that_stops {
-        files: [("app.js", END)],
-        steps: [Run("start app.js --stop-exit-codes 7 -- 7"), Look("app stopped/0")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh --stop-exit-codes 7 -- 7"), Look("app stopped/0")],
     }
 
     another_code_than_that_which_stops {
-        files: [("app.js", END)],
-        steps: [Run("start app.js --stop-exit-codes 7 --max-restarts 2 -- 6"), Look("app errored/1")],
+        files: [("app.sh", END)],
+        steps: [Run("start app.sh --stop-exit-codes 7 --max-restarts 2 -- 6"), Look("app errored/1")],
         differs: [
             differs(StartWaits, "1 start * | exit", "0", "1"),
         ],
@@ -123,9 +123,9 @@ cases! {
     }
 
     a_delay_that_grows {
-        files: [("app.js", END)],
+        files: [("app.sh", END)],
         steps: [
-            Run("start app.js --exp-backoff-restart-delay 1500 -- 1"),
+            Run("start app.sh --exp-backoff-restart-delay 1500 -- 1"),
             Look("app waiting/0"),
             Look("app waiting/1"),
         ],
@@ -143,20 +143,23 @@ cases! {
     }
 
     restart_with_another_option {
-        files: [("app.js", END_WHILE_BROKEN)],
+        files: [("app.js", IDLE)],
         steps: [
             Run("start app.js"),
-            Run("restart app --max-restarts 1"),
+            Run("restart app --restart-delay 20000"),
             Look("app online/1"),
-            Write("broken", ""),
             Kill("app", 0),
-            Look("app errored"),
+            Look("app waiting/1"),
         ],
     }
 
     a_cluster_that_does_not_start_is_errored {
-        files: [("app.js", END)],
-        steps: [Run("start app.js -i 2 --max-restarts 3 -- 1"), Look("app errored/2; app errored/2")],
+        files: [
+            ("app.js", "process.exit(1)"),
+            // However slowly Node starts, it is too early.
+            ("apps.json", r#"[{ "script": "app.js", "instances": 2, "max_restarts": 3, "min_uptime": 20000 }]"#),
+        ],
+        steps: [Run("start apps.json"), Look("app errored/2; app errored/2")],
         differs: [differs(StartWaits, "1 start * | exit", "0", "1")],
     }
 
@@ -187,9 +190,9 @@ cases! {
     }
 
     no_autorestart_with_a_delay {
-        files: [("app.js", END)],
+        files: [("app.sh", END)],
         steps: [
-            Run("start app.js --no-autorestart --restart-delay 100 -- 0"),
+            Run("start app.sh --no-autorestart --restart-delay 100 -- 0"),
             LookEach { pm2: "app waiting/0", tine: "app stopped/0" },
         ],
         differs: [differs(WaitsForever, "2 list | app.0 status", "waiting restart", "stopped")],

@@ -1,6 +1,7 @@
 //! stop, restart, reload, delete, reset, sendSignal, kill: what is done to processes that are there.
 
 use super::super::app::{App, Change, Outcomes};
+use super::super::clock::log;
 use super::super::program;
 use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
@@ -16,6 +17,9 @@ use tine_rules::managed::{Ask, Until};
 
 /// How long a program that was restarted and says nothing is watched.
 const EARLY: Duration = Duration::from_millis(100);
+
+/// How long after the longest kill timeout the daemon waits for its processes before it ends.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is asked of each app that is meant.
 pub(super) type Asks = Vec<(Rc<App>, Vec<u32>, Ask)>;
@@ -230,8 +234,18 @@ pub(in super::super) async fn end_all(registry: &Rc<Registry>) {
             app.ask(Ask::Remove { slots })
         })
         .collect();
-    for answer in answers {
-        let _ = answer.await;
+    let longest = registry.apps().into_iter();
+    let longest = longest.map(|app| app.core.borrow().spec.kill_timeout).max();
+    let all = async {
+        for answer in answers {
+            let _ = answer.await;
+        }
+    };
+    let patience = longest.unwrap_or_default() + LAST_PATIENCE;
+    if tokio::time::timeout(patience, all).await.is_err() {
+        log(format_args!(
+            "not all have ended after {patience:?}; the daemon ends without them"
+        ));
     }
     registry.link.finish();
     registry.link.settled().await;
@@ -246,6 +260,10 @@ fn change(
 ) -> Result<(), Failure> {
     if changes.is_empty() && shell.is_none() {
         return Ok(());
+    }
+    if changes.contains_key("name") && meant.len() > 1 {
+        let text = "one name cannot be given to several apps";
+        return Err(Failure::new(ErrorCode::Invalid, text).hint("name one app"));
     }
     let mut new = Vec::new();
     for Meant { app, .. } in meant {

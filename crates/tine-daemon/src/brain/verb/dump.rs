@@ -49,7 +49,18 @@ pub(super) async fn resurrect(
     resurrect: Resurrect,
     watcher: &Watcher,
 ) -> Result<Acted, Failure> {
-    let dump = Dump::read(&registry.home).map_err(failure)?;
+    let dump = match Dump::read(&registry.home) {
+        Ok(dump) => dump,
+        // Nothing to bring back is no failure: a machine is started before anything was saved.
+        Err(error @ DumpError::Missing { .. }) => {
+            return Ok(Acted {
+                done: true,
+                warnings: vec![error.to_string()],
+                ..Acted::default()
+            });
+        }
+        Err(error) => return Err(failure(error)),
+    };
     let mut asks = Vec::new();
     let mut warnings = Vec::new();
     for DumpedApp { spec, slots } in dump.apps {

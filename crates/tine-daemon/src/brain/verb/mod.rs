@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 /// Does what is asked, and answers.
 pub(super) async fn handle(registry: Rc<Registry>, asked: Asked) {
     let Asked { request, reply, .. } = asked;
+    registry.busy.notify_one();
     if registry.is_ending() && !matches!(request, Request::Ping(_) | Request::Version(_)) {
         let failure = Failure::new(ErrorCode::Ending, "the daemon is about to end");
         reply.finish(Err::<Answer, _>(failure));
@@ -115,5 +116,4 @@ async fn with_notes<A: Into<Answer>>(
         let _ = reply.note(&note);
     }
     reply.finish(outcome);
-    tine_sys::memory::give_back();
 }

@@ -23,7 +23,7 @@ pub(super) async fn scale(
     let app = meant.app.clone();
     let (name, there): (String, Vec<u32>) = {
         let core = app.core.borrow();
-        (core.spec.name.clone(), core.slots.keys().copied().collect())
+        (core.spec.name.clone(), core.staying())
     };
     let now = u32::try_from(there.len()).unwrap_or(u32::MAX);
     let wanted = match scale.to {
@@ -58,7 +58,7 @@ pub(super) async fn scale(
 
 /// What is to be asked of an app so that it has so many processes; nothing if it has.
 pub(super) fn resize(registry: &Registry, app: &App, wanted: u32) -> Option<(Vec<u32>, Ask)> {
-    let there: Vec<u32> = app.core.borrow().slots.keys().copied().collect();
+    let there = app.core.borrow().staying();
     let wanted_slots = usize::try_from(wanted).unwrap_or(usize::MAX);
     let (slots, ask) = match wanted_slots.checked_sub(there.len()) {
         Some(0) => return None,

@@ -49,6 +49,14 @@ pub(super) async fn start(
             );
             return Err(Failure::new(ErrorCode::AlreadyThere, text).hint(hint));
         }
+        if let Some(present) = present.as_ref().filter(|_| if_present == IfPresent::Add)
+            && let Some(field) = differs(&present.core.borrow().full_spec(), &spec)
+        {
+            let text = format!("the app {:?} is there with another {field}", spec.name);
+            let hint = "further processes of an app are as the app is; --name gives this one \
+                        another name";
+            return Err(Failure::new(ErrorCode::AlreadyThere, text).hint(hint));
+        }
         specs.push((spec, present));
     }
     // Before anything is begun: a target that means nothing fails the whole.
@@ -96,6 +104,7 @@ pub(super) async fn start(
                         asks.push((app, slots, ask));
                     }
                     IfPresent::Add => {
+                        // Checked above: it is the same program.
                         let count = spec.instances.resolve(crate::usable_cores());
                         let slots = app.new_slots(registry, count);
                         let all = app.core.borrow().slots.len();
@@ -120,6 +129,28 @@ pub(super) async fn start(
     let mut acted = carry_out(registry, asks, wait, watcher).await;
     acted.warnings.append(&mut warnings);
     Ok(acted)
+}
+
+/// The first field in which further processes of an app would be another app; how many there are,
+/// and the shell they come from, is no difference.
+fn differs(there: &AppSpec, wanted: &AppSpec) -> Option<String> {
+    let fields = |spec: &AppSpec| {
+        let mut spec = spec.clone();
+        spec.instances = AppSpec::default().instances;
+        spec.inherited_env = tine_control::Variables::default();
+        spec.defined_in = None;
+        spec.autostart = true;
+        spec.merge_logs = None;
+        spec.exec_mode = tine_control::ExecMode::Fork;
+        match serde_json::to_value(&spec) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        }
+    };
+    let (there, wanted) = (fields(there), fields(wanted));
+    let mut names = wanted.iter();
+    let differs = names.find(|(name, value)| there.get(*name) != Some(value));
+    differs.map(|(name, _)| name.clone())
 }
 
 /// An app that is there is to have as many processes as it says now; gives those of the slots that
