@@ -253,7 +253,10 @@ fn folders_are_served_by_tine_itself() {
     );
     assert_eq!(app.name, "static-page-server-8081");
     assert_eq!(app.script, PathBuf::from("/bin/true"));
-    assert_eq!(app.args, ["serve-files", &site, "8081", "--host", "::1", "--spa"]);
+    assert_eq!(
+        app.args,
+        ["serve-files", &site, "8081", "--host", "::1", "--spa"]
+    );
     assert_eq!((app.interpreter, app.exec_mode), (None, ExecMode::Cluster));
     assert_eq!(app.env["PM2_SERVE_BASIC_AUTH_USERNAME"], "me");
     assert_eq!(app.env["PM2_SERVE_BASIC_AUTH_PASSWORD"], "secret");

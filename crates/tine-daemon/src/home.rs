@@ -48,6 +48,12 @@ pub enum HomeError {
         /// The path of the socket.
         socket: PathBuf,
     },
+    /// Its path is no text, which the protocol and the programs' environment could not carry.
+    #[error("the path {} is not UTF-8", path.display())]
+    NotText {
+        /// The path.
+        path: PathBuf,
+    },
     /// It is there and is no folder.
     #[error("{} is not a folder", path.display())]
     NotAFolder {
@@ -91,6 +97,7 @@ impl HomeError {
         match self {
             Self::Unknown { .. } => "set HOME, or TINE_HOME to a folder of your own".to_owned(),
             Self::Relative { .. } => "set TINE_HOME to an absolute path".to_owned(),
+            Self::NotText { .. } => "set TINE_HOME to a path in UTF-8".to_owned(),
             Self::TooLong { .. } => format!(
                 "set TINE_HOME to a path of at most {} bytes",
                 SOCKET_PATH_BYTES - SOCKET_PATH_MORE - "/control.sock".len()
@@ -113,6 +120,9 @@ pub(crate) fn refused_hint(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "set TINE_HOME to a folder that you may write"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
+            "set TINE_HOME to a folder below one that is there"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "the disk is full; make room, or set TINE_HOME to a folder on another one"
@@ -164,6 +174,9 @@ impl Home {
             path: folder,
             error,
         })?;
+        if folder.to_str().is_none() {
+            return Err(HomeError::NotText { path: folder });
+        }
         let home = Self { folder };
         let socket = home.control_socket();
         if socket.as_os_str().as_bytes().len() + SOCKET_PATH_MORE > SOCKET_PATH_BYTES {

@@ -43,6 +43,7 @@ mod settings;
 
 /// The daemon itself.
 mod brain;
+mod events;
 mod kill;
 mod launch;
 

@@ -79,6 +79,7 @@ fn a_second_reload_meanwhile_is_refused_unless_forced() {
         "slow.js",
         "const fs = require('fs');
          const late = fs.existsSync('late');
+         if (late) fs.writeFileSync('replacing', '');
          setTimeout(() => require('http').createServer().listen(process.env.PORT), late ? 3e6 : 0);",
     );
     home.ok([
@@ -92,10 +93,10 @@ fn a_second_reload_meanwhile_is_refused_unless_forced() {
         "100",
     ]);
     home.write("late", "");
-    let mut control = home.control();
-    control.ask(json!({"do": "subscribe"}));
     let first = home.call(["reload", "slow"]).start();
-    while control.told().unwrap()["what"] != "reload" {}
+    until("the new process", SECONDS, || {
+        home.folder().join("replacing").exists()
+    });
     home.refused(1, ["reload", "slow"])
         .says("under way")
         .hints();

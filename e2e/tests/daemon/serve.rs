@@ -1,5 +1,7 @@
 //! `tine serve`: a folder over HTTP, as an app like any other.
 
+use std::io::{Read as _, Write as _};
+
 use crate::support::*;
 
 #[test]
@@ -42,6 +44,35 @@ fn one_page_for_all_paths() {
 }
 
 #[test]
+fn folders_are_listed_when_asked_for_and_on_one_address() {
+    let home = Home::new();
+    home.write("public/sub/page.txt", "a page");
+    let port = home.port().to_string();
+    let words = [
+        "serve",
+        "public",
+        &port,
+        "--ftp",
+        "--host",
+        "127.0.0.1",
+        "-i",
+        "2",
+        "-n",
+        "site",
+    ];
+    let said = home.ok([&words[..], &["--json"]].concat());
+    assert_eq!(said.json()["processes"].as_array().unwrap().len(), 2);
+    let answer = until("an answer", SECONDS, || home.get("/sub/"));
+    assert!(answer.text().contains("page.txt"), "{}", answer.text());
+    let listens = home.process("site")["listening"][0].clone();
+    assert_eq!(listens, format!("127.0.0.1:{port}"));
+    // Once more: that is there already, unless further ones are wanted.
+    home.run(words).is(1).says("site");
+    home.ok([&words[..], &["--force", "--no-wait"]].concat());
+    until("four processes", SECONDS, || home.list().len() == 4);
+}
+
+#[test]
 fn with_a_password() {
     let home = Home::new();
     home.write("public/index.html", "<p>secret</p>");
@@ -51,6 +82,17 @@ fn with_a_password() {
     let answer = until("an answer", SECONDS, || home.get("/"));
     assert_eq!(answer.status, 401);
     assert!(!answer.text().contains("secret"));
+    // me:pass-word, as RFC 7617 has it.
+    let mut stream = std::net::TcpStream::connect(home.address()).unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        Authorization: Basic bWU6cGFzcy13b3Jk\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("secret"),
+        "{answer}"
+    );
     // Anybody can read the words of a process.
     for pid in home.processes() {
         let words = command_line(pid).join(" ");

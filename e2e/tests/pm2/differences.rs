@@ -136,9 +136,9 @@ impl Difference {
                 why: "Asking changes nothing.",
             },
             Difference::NothingSaved => Text {
-                what: "Nothing to save or to bring back",
-                pm2: "`save` with an empty list and `resurrect` without a saved one warn and exit with 0.",
-                tine: "They fail with 5.",
+                what: "Nothing to save",
+                pm2: "`save` with an empty list warns, leaves the file as it was, and exits with 0.",
+                tine: "Fails with 5, and leaves the file as it was.",
                 why: "What was asked for has not been done.",
             },
             Difference::NotFound => Text {
@@ -269,9 +269,9 @@ impl Difference {
             },
             Difference::PidFileNames => Text {
                 what: "Names of pid files",
-                pm2: "Other letters than those of file names become `-`, and a number at the end is lost.",
-                tine: "Letters, digits, `.`, `-` and `_` stay.",
-                why: "Two apps called `web-1` and `web-2` have two files.",
+                pm2: "A number at the end of a name is lost: `web-2` with the id 5 has `web-5.pid`.",
+                tine: "`web-2-5.pid`.",
+                why: "The number is part of the name.",
             },
             Difference::OtherFields => Text {
                 what: "Fields of `jlist` for PM2 alone",

@@ -67,9 +67,7 @@ const PARTS: &[(&str, Language)] = &[
 /// Whether the name of a file says that it is a process file.
 pub(crate) fn is_process_file(path: &Path) -> bool {
     let name = name(path);
-    name == "tine.toml"
-        || name.ends_with(".tine.toml")
-        || PARTS.iter().any(|(part, _)| name.contains(part))
+    name.ends_with(".toml") || PARTS.iter().any(|(part, _)| name.contains(part))
 }
 
 /// The language of a file that is said to be a process file: by the end of its name if that says

@@ -27,8 +27,8 @@ pub enum Kind {
 /// asked whether it is the name of a file.
 ///
 /// A process file is known by the last part of its path: `.json`, `.json5`, `.yml`, `.yaml`,
-/// `.config.js`, `.config.cjs`, `.config.mjs` or `.config.ts` anywhere in it, `tine.toml`, or an
-/// ending `.tine.toml`. PM2 looks at the whole path, so that `/x.json/app.js` is a process file
+/// `.config.js`, `.config.cjs`, `.config.mjs` or `.config.ts` anywhere in it, or the
+/// ending `.toml`. PM2 looks at the whole path, so that `/x.json/app.js` is a process file
 /// there.
 #[must_use]
 pub fn kind_of(word: &str, around: &Around) -> Kind {
@@ -82,6 +82,7 @@ mod tests {
             "my.json.bak",
             "tine.toml",
             "shop.tine.toml",
+            "shop.toml",
             "package.json",
         ] {
             assert!(matches!(kind(word), Kind::ProcessFile(_)), "{word}");
@@ -91,7 +92,6 @@ mod tests {
             "./web",
             "ecosystem.js",
             "x.json/app.js",
-            "Cargo.toml",
             "..",
             "~",
             "",

@@ -82,7 +82,9 @@ impl Outbox {
         if state.ended {
             return;
         }
+        let dropped: usize = state.lines.iter().map(|line| line.len()).sum();
         state.lines.clear();
+        state.bytes = state.bytes - dropped + words.len();
         state.lines.push_back(words.into());
         state.ended = true;
         drop(state);
@@ -184,5 +186,34 @@ impl Outbox {
             self.taken.notify_waiters();
         }
         let _ = to.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+    use super::*;
+
+    #[test]
+    fn whoever_is_cut_off_is_told_why_and_nothing_is_miscounted() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let why = Failure::new(ErrorCode::TooLate, "too late");
+            for waiting in [&[][..], &["a line\n"], &["one\n", "two\n"]] {
+                let outbox = Outbox::default();
+                for line in waiting {
+                    assert!(outbox.put(line.as_bytes().to_vec()));
+                }
+                outbox.cut(&why);
+                let mut to = Vec::new();
+                outbox.deliver(&mut to).await;
+                assert_eq!(outbox.waiting(), 0);
+                let text = String::from_utf8(to).unwrap();
+                assert!(text.contains("too late"), "{text}");
+            }
+        });
     }
 }

@@ -478,6 +478,10 @@ fn signal_tree(core: &Core, slot: u32, generation: u64, number: i32) {
     let Some((leader, pidfd)) = living(core, slot, generation) else {
         return;
     };
+    // Reaped already: its number may be another's by now.
+    if signal_pidfd(pidfd.as_fd(), 0).is_err() {
+        return;
+    }
     // The children of a cluster worker are its own to end, when it has been told to.
     if core.spec.treekill && core.spec.exec_mode != ExecMode::Cluster {
         for pid in descendants(leader) {
@@ -490,6 +494,11 @@ fn signal_tree(core: &Core, slot: u32, generation: u64, number: i32) {
 
 fn kill_tree(core: &Core, registry: &Registry, slot: u32, generation: u64) {
     if let Some((leader, pidfd)) = living(core, slot, generation) {
+        // Reaped already: its number may be another's by now, and what it left is looked for when
+        // its end is heard.
+        if signal_pidfd(pidfd.as_fd(), 0).is_err() {
+            return;
+        }
         if core.spec.treekill {
             for pid in descendants(leader) {
                 let _ = signal(pid, KILL);

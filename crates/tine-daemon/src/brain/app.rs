@@ -382,7 +382,12 @@ impl App {
         if let Ask::Start { slots } | Ask::Restart { slots, .. } | Ask::Reload { slots, .. } = &ask
         {
             let now = wall();
+            let is_start = matches!(ask, Ask::Start { .. });
             for slot in slots {
+                let runs = core.process(*slot).is_some();
+                if is_start && runs {
+                    continue;
+                }
                 if let Some(entry) = core.slots.get_mut(slot) {
                     entry.created = now;
                     core.new_slots.insert(*slot);
@@ -499,8 +504,9 @@ impl App {
                 event = next_event(&mut primary) => match event {
                     Ok(event) => self.core.borrow_mut().inbox.push_back(Input::Said(event)),
                     Err(error) => {
+                        // No caller can mend it; the next brain begins anew.
                         log(format_args!("waiting for workers: {error}"));
-                        return;
+                        std::process::abort();
                     }
                 },
                 () = tokio::time::sleep_until(at), if wakeup.is_some() => {

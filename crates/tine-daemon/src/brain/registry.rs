@@ -46,6 +46,8 @@ pub(super) struct Registry {
     is_ending: Cell<bool>,
     /// How many apps are being looked at whether they listen.
     pub(super) lookers: Cell<u32>,
+    /// Told when all have ended, before the daemon does.
+    pub(super) gone: Notify,
     /// Told when somebody asks for something.
     pub(super) busy: Notify,
     /// Told when a process has ended.
@@ -100,6 +102,7 @@ impl Registry {
             watchers: RefCell::default(),
             is_ending: Cell::new(false),
             lookers: Cell::new(0),
+            gone: Notify::new(),
             busy: Notify::new(),
             ended: Notify::new(),
             terminated: Notify::new(),

@@ -68,9 +68,7 @@ pub(super) fn all(registry: &Rc<Registry>, held: Inventory) {
             "ending {}, which nobody knows of",
             running.name
         ));
-        if let Some(pidfd) = &running.pidfd {
-            let _ = tine_sys::tree::signal_pidfd(pidfd.as_fd(), KILL);
-        }
+        kill(&running);
         registry.link.forget(process::names(place).to_vec());
     }
     let names: Vec<String> = left.descriptors.into_keys().collect();
@@ -121,7 +119,7 @@ fn app(
     let machine = Managed::restore(rules(&spec.spec), saved, now);
     let mut core = Core::with(registry, id, spec.spec, machine);
 
-    let (primary, mut held) = cluster(registry, &core, left, id);
+    let (mut primary, mut held) = cluster(registry, &core, left, id);
     for written in slots {
         // Nobody was told that it is there.
         if !known.contains(&written.number) {
@@ -144,6 +142,7 @@ fn app(
             }
         }
     }
+    let mut ghosts = Vec::new();
     for worker in primary.iter().flat_map(|primary| primary.workers()) {
         // What was heard and not written down before the kill.
         let slot = worker.seat.0;
@@ -153,6 +152,7 @@ fn app(
             .flatten()
             .find(|(_, process)| process.worker == Some(worker.id));
         let Some((generation, _)) = known else {
+            ghosts.push(worker.id);
             continue;
         };
         let generation = *generation;
@@ -162,6 +162,12 @@ fn app(
         if !worker.listening.is_empty() {
             core.machine
                 .handle(now, Event::Listening { slot, generation });
+        }
+    }
+    // Entered by the brain before, which then died before it knew their processes.
+    if let Some(primary) = &mut primary {
+        for worker in ghosts {
+            primary.ended(worker, tine_cluster::ExitStatus::Unknown);
         }
     }
     if core.slots.is_empty() {
@@ -214,6 +220,15 @@ fn cluster(
     (primary, held)
 }
 
+/// Ends a process that the keeper has not reaped: its number is still its own.
+fn kill(running: &Running) {
+    let _ = match (&running.pidfd, Pid::from_raw(running.pid)) {
+        (Some(pidfd), _) => tine_sys::tree::signal_pidfd(pidfd.as_fd(), KILL),
+        (None, Some(pid)) => tine_sys::tree::signal(pid, KILL),
+        (None, None) => Ok(()),
+    };
+}
+
 /// Takes one process back. Gives its number if it is not known to run: then it has ended, and that
 /// will be told.
 fn take_process(
@@ -231,8 +246,8 @@ fn take_process(
     if is_lost {
         // The order was not carried out, or the other end of its channel was lost with the brain
         // that made it.
-        if let Some(pidfd) = running.and_then(|running| running.pidfd) {
-            let _ = tine_sys::tree::signal_pidfd(pidfd.as_fd(), KILL);
+        if let Some(running) = &running {
+            kill(running);
         }
         registry.link.forget(process::names(place).to_vec());
         core.machine

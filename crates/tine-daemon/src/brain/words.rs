@@ -255,12 +255,19 @@ fn unhappy(core: &Core, slot: u32, failure: Failure) -> Failed {
             ..failed(core, slot, not_ready(core, limit))
         },
         Failure::Unkillable { generation } => {
-            let pid = exit(generation).map(|exit| exit.pid);
+            let entry = core.slots.get(&slot);
+            let process = entry.and_then(|entry| entry.processes.get(&generation));
+            let survivors = process
+                .and_then(|process| process.pid)
+                .map(tine_sys::tree::survivors);
+            let survivors = survivors.into_iter().flatten();
             Failed {
                 process: core.who_was(slot, generation),
                 hint: "a process that waits for a broken disk or network cannot be ended"
                     .to_owned(),
-                survivors: pid.map(|pid| pid.to_string()).into_iter().collect(),
+                survivors: survivors
+                    .map(|one| format!("{} {}", one.pid.as_raw_nonzero(), one.command))
+                    .collect(),
                 ..failed(core, slot, "it was given SIGKILL and lives on")
             }
         }

@@ -40,7 +40,7 @@ cases! {
             Names("home/pids", 1),
         ],
         differs: [
-            differs(PidFileNames, "4 home/pids", "my-app----0.pid", "my_app----1-0.pid"),
+            differs(PidFileNames, "4 home/pids", "my-app----0.pid", "my-app----1-0.pid"),
         ],
     }
 

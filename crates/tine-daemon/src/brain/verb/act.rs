@@ -7,6 +7,7 @@ use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
 use super::super::words;
 use super::scale::resize;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 use tine_control::reply::{Acted, Done};
@@ -220,6 +221,26 @@ pub(super) async fn kill(registry: &Rc<Registry>, reply: Responder) {
     registry.ending.end();
 }
 
+/// Asked to end once more: nobody is given any more time.
+pub(super) async fn hurry(registry: &Rc<Registry>, reply: Responder) {
+    for app in registry.apps() {
+        let core = app.core.borrow();
+        for process in core.slots.values().flat_map(|slot| slot.processes.values()) {
+            if let (Some(pid), Some(pidfd)) = (process.pid, &process.pidfd)
+                && tine_sys::tree::signal_pidfd(pidfd.as_fd(), 0).is_ok()
+            {
+                for below in tine_sys::tree::descendants(pid) {
+                    let _ = tine_sys::tree::signal(below, 9);
+                }
+                let _ = tine_sys::tree::signal_pidfd(pidfd.as_fd(), 9);
+            }
+        }
+    }
+    // The first one ends the daemon, and with it this connection.
+    registry.gone.notified().await;
+    reply.finish(Ok(Done {}));
+}
+
 /// Stops all processes and forgets them, for the end of the daemon.
 pub(in super::super) async fn end_all(registry: &Rc<Registry>) {
     registry.set_ending();
@@ -249,6 +270,7 @@ pub(in super::super) async fn end_all(registry: &Rc<Registry>) {
     }
     registry.link.finish();
     registry.link.settled().await;
+    registry.gone.notify_waiters();
 }
 
 /// Changes the apps that are meant; all of them, or none.

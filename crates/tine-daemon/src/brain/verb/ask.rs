@@ -131,7 +131,8 @@ pub(super) fn report(registry: &Registry) -> Reported {
     fact("version", env!("CARGO_PKG_VERSION").to_owned());
     fact("home", registry.home.folder().display().to_string());
     fact("daemon", std::process::id().to_string());
-    if let Some(keeper) = rustix::process::getppid() {
+    let keeper = rustix::process::getppid().filter(|_| registry.link.gone().is_none());
+    if let Some(keeper) = keeper {
         let keeper = keeper.as_raw_nonzero();
         fact("keeper", keeper.to_string());
         if let Some(memory) = resident(&format!("/proc/{keeper}/status")) {

@@ -3,6 +3,7 @@
 use super::super::app::Core;
 use super::super::clock::wall;
 use super::super::deposit::Held;
+use super::super::program;
 use super::super::registry::{Registry, Watcher};
 use super::super::words;
 use super::act::carry_out;
@@ -69,7 +70,8 @@ pub(super) async fn resurrect(
             warnings.push(format!("{name} is there already and was left"));
             continue;
         }
-        let problems = spec.check();
+        let mut problems = spec.check();
+        problems.extend(program::check_user(&spec));
         if let Some(problem) = problems.first() {
             warnings.push(format!("{name} cannot be brought back: {problem}"));
             continue;

@@ -141,16 +141,20 @@ pub(super) fn flush(registry: &Registry, flush: &Flush) -> Result<Flushed, Failu
     if flush.target == Target::All {
         files.insert(registry.home.log());
     }
-    let mut done = Vec::new();
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
     for path in files {
         if !path.exists() {
             continue;
         }
-        tine_logs::truncate(&path).map_err(|error| {
-            let text = format!("emptying {}: {error}", path.display());
-            Failure::new(tine_control::ErrorCode::Failed, text)
-        })?;
-        done.push(path);
+        match tine_logs::truncate(&path) {
+            Ok(()) => done.push(path),
+            Err(error) => failed.push(format!("emptying {}: {error}", path.display())),
+        }
+    }
+    if !failed.is_empty() {
+        let text = failed.join("; ");
+        return Err(Failure::new(tine_control::ErrorCode::Failed, text)
+            .hint("the other files were emptied"));
     }
     Ok(Flushed { files: done })
 }

@@ -21,6 +21,10 @@ use tokio::sync::mpsc;
 pub(super) async fn handle(registry: Rc<Registry>, asked: Asked) {
     let Asked { request, reply, .. } = asked;
     registry.busy.notify_one();
+    if registry.is_ending() && matches!(request, Request::Kill(_)) {
+        act::hurry(&registry, reply).await;
+        return;
+    }
     if registry.is_ending() && !matches!(request, Request::Ping(_) | Request::Version(_)) {
         let failure = Failure::new(ErrorCode::Ending, "the daemon is about to end");
         reply.finish(Err::<Answer, _>(failure));
