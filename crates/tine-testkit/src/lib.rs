@@ -50,9 +50,9 @@ pub mod process;
 #[cfg(test)]
 mod misbehave;
 
+pub use home::{Home, Said};
 pub use http::{Failure, FailureKind, Response, Target, get};
 pub use load::{Load, Report};
-pub use home::{Home, Said};
 pub use program::Program;
 pub use runtimes::{Runtime, example, fixture};
 pub use rustix::process::Signal;

@@ -9,10 +9,13 @@ use std::{env, fs, io};
 
 use tempfile::TempDir;
 use tine_testkit::lines::Stream;
-use tine_testkit::{Program, Runtime, runtimes, tine};
+use tine_testkit::{Program, Runtime, process, runtimes, tine};
 
 /// Longer than any command of either takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The variable by which everything is found that a case has started.
+pub(crate) const MARK: &str = "TINE_TEST_CASE";
 
 /// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +28,11 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Manager {
     pub(crate) kind: Kind,
-    /// Every command that was given: the daemon belongs to the first, and is killed with it.
+    /// The commands that were given: what one of them started goes when it is dropped.
     commands: Vec<Program>,
     folder: TempDir,
+    /// Everything that is started has this variable.
+    mark: String,
 }
 
 /// What a command did.
@@ -49,10 +54,12 @@ impl Manager {
             // Where it has been, it does not introduce itself.
             fs::write(folder.path().join("home/touch"), "").unwrap();
         }
+        let mark = folder.path().display().to_string();
         Manager {
             kind,
             commands: Vec::new(),
             folder,
+            mark,
         }
     }
 
@@ -139,6 +146,7 @@ impl Manager {
             ("TINE_HOME", home),
             ("PM2_DISABLE_VERSION_CHECK", "true".to_owned()),
             ("NO_COLOR", "1".to_owned()),
+            (MARK, self.mark.clone()),
         ]
     }
 
@@ -163,6 +171,18 @@ impl Manager {
             Ok(json) => Ok(List::new(json)),
             Err(error) => Err(format!("jlist ended with {}: {error}: {text}", done.code)),
         }
+    }
+}
+
+impl Drop for Manager {
+    /// The daemon goes before its programs, which it would start again, and with everything below
+    /// it: a program may have been given no variables.
+    fn drop(&mut self) {
+        let mark = format!("{MARK}={}", self.mark);
+        for pid in process::marked(&mark) {
+            process::kill_tree(pid);
+        }
+        process::kill_marked(&mark);
     }
 }
 

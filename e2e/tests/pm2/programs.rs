@@ -1,6 +1,6 @@
 //! The programs that the cases run.
 
-use crate::manager::Kind;
+use crate::manager::{Kind, MARK};
 use serde_json::Value;
 
 /// Lives until it is told to leave, and does nothing.
@@ -127,7 +127,7 @@ pub(crate) fn facts(text: &str, of: Kind) -> Vec<(String, String)> {
     let app = env["name"].as_str().unwrap_or_default().to_owned();
     for (name, value) in env {
         // What finds the processes of a test again when it fails.
-        let is_ours = name == "TINE_TEST_RUN";
+        let is_ours = name == "TINE_TEST_RUN" || name == MARK;
         // The settings of the app are under its own name.
         let is_field = of == Kind::Pm2 && (PM2_FIELDS.contains(&name.as_str()) || *name == app);
         if !is_ours && !is_field {

@@ -459,6 +459,7 @@ fn ordered(
     sent?;
     if let Some(entry) = core.slots.get_mut(&slot) {
         entry.refused.clear();
+        entry.runtime = process.runtime.clone();
         entry.processes.insert(generation, Box::new(process));
     }
     Ok(())

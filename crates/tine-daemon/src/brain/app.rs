@@ -7,6 +7,7 @@ use super::clock::{Clock, log, wall};
 use super::link::{Place, Spawned};
 use super::process::Process;
 use super::registry::Registry;
+use super::versions::Versions;
 use super::{act, deposit, words};
 use crate::home::Home;
 use crate::listening::tree_listens;
@@ -90,6 +91,7 @@ pub(super) struct Core {
     pub(super) home: Home,
     /// Whose daemon it is.
     pub(super) user: Rc<str>,
+    pub(super) versions: Rc<Versions>,
 }
 
 /// One entry of the list.
@@ -106,6 +108,8 @@ pub(super) struct Slot {
     pub(super) listening: Vec<String>,
     /// Why its process could not be created.
     pub(super) refused: String,
+    /// The runtime of Node's kind that executes, or executed, its process.
+    pub(super) runtime: Option<PathBuf>,
     /// The file with the number of its process.
     pub(super) pid_file: Option<PathBuf>,
     /// What has last been told to others.
@@ -150,6 +154,7 @@ impl Slot {
             exits: VecDeque::new(),
             listening: Vec::new(),
             refused: String::new(),
+            runtime: None,
             pid_file: None,
             told: None,
         }
@@ -194,6 +199,7 @@ impl Core {
             clock: registry.clock,
             home: registry.home.clone(),
             user: registry.user.clone(),
+            versions: registry.versions.clone(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::link::{Link, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 use tine_cluster::primary::Primary;
 use tine_control::{AppSpec, ExitInfo};
 use tine_rules::managed::SavedSlot;
@@ -59,6 +60,8 @@ pub(super) struct WrittenProcess {
     pub(super) worker: Option<u32>,
     /// Whether it was to have a channel.
     pub(super) channel: bool,
+    #[serde(default)]
+    pub(super) runtime: Option<PathBuf>,
 }
 
 /// What is written of the daemon itself.
@@ -137,6 +140,7 @@ pub(super) fn hold_order(link: &Link, core: &mut Core, place: Place, channel: bo
             started,
             worker: None,
             channel,
+            runtime: None,
         });
         let key = slot_key(core.id, place.slot);
         match serde_json::to_vec(&written) {
@@ -207,6 +211,7 @@ fn written(core: &Core, number: u32, slot: &Slot) -> WrittenSlot {
         started: process.started,
         worker: process.worker.map(|worker| worker.0),
         channel: process.channel,
+        runtime: process.runtime.clone(),
     });
     WrittenSlot {
         form: FORM,

@@ -18,6 +18,7 @@
 //! | Which processes are meant? | `target.rs` |
 //! | What is done about a request? | `verb/` |
 //! | How is it said in words? | `words.rs` |
+//! | Which Node is it? | `versions.rs` |
 
 mod act;
 mod app;
@@ -32,6 +33,7 @@ mod registry;
 mod take_back;
 mod target;
 mod verb;
+mod versions;
 mod words;
 
 use crate::home::Home;

@@ -7,6 +7,7 @@ use super::program::{self, Resolved};
 use super::registry::Registry;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use tine_cluster::WorkerId;
 use tine_cluster::primary::{Birth, Launch, Primary, Seat, Settings};
@@ -32,6 +33,8 @@ pub(super) struct Process {
     pub(super) output: Rc<Output>,
     /// Whether it has, or is to have, a channel.
     pub(super) channel: bool,
+    /// The runtime of Node's kind that executes it.
+    pub(super) runtime: Option<PathBuf>,
     /// The version that its `package.json` has.
     pub(super) version: Option<String>,
 }
@@ -118,6 +121,10 @@ pub(super) fn prepare(
     let held = [input.as_fd(), out.as_fd(), err.as_fd()];
     registry.link.put_for(place, names(place).to_vec(), &held);
     let channel = resolved.channel;
+    let runtime = program::speaks(&resolved.program).then(|| resolved.program.clone());
+    if let Some(runtime) = &runtime {
+        registry.versions.ask(runtime);
+    }
     let streams = [stdin, stdout, stderr];
     let prepared = if channel {
         let birth = birth(core, primary, place, resolved, streams);
@@ -137,6 +144,7 @@ pub(super) fn prepare(
         stdin: Some(input),
         output,
         channel,
+        runtime,
         version: None,
     };
     Ok(Order { process, start })

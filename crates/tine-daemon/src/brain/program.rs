@@ -70,7 +70,7 @@ pub(super) fn speaks_node(spec: &AppSpec) -> bool {
 }
 
 /// The runtimes that speak Node's protocol.
-fn speaks(program: &Path) -> bool {
+pub(super) fn speaks(program: &Path) -> bool {
     match program.file_stem().and_then(OsStr::to_str) {
         Some(name) => name.starts_with("node") || name == "bun" || name == "deno",
         None => false,

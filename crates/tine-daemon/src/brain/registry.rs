@@ -6,6 +6,7 @@ use super::deposit::{self, FORM, Held, WrittenDaemon};
 use super::link::{Link, Place, Spawned, watch};
 use super::orphans::Orphans;
 use super::output::Followers;
+use super::versions::Versions;
 use crate::home::Home;
 use crate::listening::Listening;
 use crate::sample::Sampler;
@@ -28,6 +29,7 @@ pub(super) struct Registry {
     pub(super) clock: Clock,
     pub(super) followers: Rc<Followers>,
     pub(super) orphans: Orphans,
+    pub(super) versions: Rc<Versions>,
     /// Whose daemon it is.
     pub(super) user: Rc<str>,
     pub(super) ending: Ending,
@@ -89,6 +91,7 @@ impl Registry {
             clock: Clock::new(),
             followers: Rc::default(),
             orphans: Orphans::default(),
+            versions: Rc::default(),
             user: user().into(),
             ending: Ending::default(),
             started: before.started,

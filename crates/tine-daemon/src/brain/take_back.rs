@@ -272,6 +272,10 @@ fn take_process(
         .then(|| words::version_of(&core.spec.script));
     let pid_file = core.pid_file(slot).filter(|path| path.exists());
     let is_running = running.is_some();
+    let runtime = written.runtime.clone();
+    if let Some(runtime) = &runtime {
+        registry.versions.ask(runtime);
+    }
     let taken = Process {
         pid: Pid::from_raw(number),
         started: running
@@ -283,11 +287,13 @@ fn take_process(
         stdin,
         output,
         channel: written.channel,
+        runtime,
         version: version.flatten(),
     };
     if let Some(entry) = core.slots.get_mut(&slot) {
         entry.processes.insert(generation, Box::new(taken));
         entry.pid_file = pid_file;
+        entry.runtime = written.runtime.clone();
     }
     if written.pid.is_none() {
         core.machine

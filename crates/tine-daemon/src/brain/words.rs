@@ -113,7 +113,10 @@ fn entry(core: &Core, slot: u32) -> Option<ProcessInfo> {
             .clone()
             .unwrap_or_else(|| core.user.to_string()),
         version: process.and_then(|process| process.version.clone()),
-        interpreter_version: None,
+        interpreter_version: entry
+            .runtime
+            .as_deref()
+            .and_then(|runtime| core.versions.of(runtime)),
         reason: view
             .as_ref()
             .map(|view| reason(core, slot, view))
