@@ -5,7 +5,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::ffi::{CString, NulError, OsStr};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -128,11 +128,13 @@ fn ended(pidfd: &OwnedFd, within: Duration) -> Result<bool, NoAnswer> {
 pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
     let deadline = Instant::now() + order.time;
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (talk, talks) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut child = Owned {
-        child: start(order, &write)?,
+        child: start(order, &write, &talks)?,
         is_reaped: false,
     };
-    drop(write);
+    drop((write, talks));
+    let mut relay = Relay::new(talk);
     let mut bytes = Vec::new();
     loop {
         let left = deadline
@@ -141,12 +143,16 @@ pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
         let mut ready = [
             PollFd::new(&read, PollFlags::IN),
             PollFd::new(&child.child.pidfd, PollFlags::IN),
+            PollFd::new(relay.watched(&read), PollFlags::IN),
         ];
         match poll(&mut ready, Some(&timespec(left))) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let (answer, end) = (ready[0].revents(), ready[1].revents());
+        if !ready[2].revents().is_empty() {
+            relay.pass_on();
+        }
         if !answer.is_empty() {
             let mut block = [0; 16 * 1024];
             match rustix::io::read(&read, &mut block)? {
@@ -165,12 +171,15 @@ pub(crate) fn ask(order: &Order<'_>) -> Result<Answer, NoAnswer> {
         let left = deadline
             .checked_duration_since(Instant::now())
             .ok_or(NoAnswer::TooSlow)?;
-        if child.has_ended(left)? {
+        // It may still talk, and must not have to wait for that.
+        relay.pass_on_what_is_there();
+        if child.has_ended(left.min(Duration::from_millis(20)))? {
             break;
         }
     }
     // `end` sends a signal that comes too late to change how it ended.
     let exit = child.end()?.unwrap_or(ExitStatus::Unknown);
+    relay.pass_on_what_is_there();
     Ok(Answer { bytes, exit })
 }
 
@@ -192,9 +201,70 @@ pub(crate) fn said(program: &Path, args: &[&str], time: Duration) -> Result<Stri
     Ok(String::from_utf8_lossy(&answer.bytes).into_owned())
 }
 
-fn start(order: &Order<'_>, write: &OwnedFd) -> Result<Child, NoAnswer> {
+/// What the child says to people goes on to our standard error, but not without end.
+struct Relay {
+    from: Option<OwnedFd>,
+    left: usize,
+}
+
+impl Relay {
+    /// Bytes that are passed on.
+    const MOST: usize = 64 * 1024;
+
+    fn new(from: OwnedFd) -> Self {
+        let _ = rustix::io::ioctl_fionbio(&from, true);
+        Relay {
+            from: Some(from),
+            left: Self::MOST,
+        }
+    }
+
+    /// What to wait for; `other` once there is nothing more to come.
+    fn watched<'a>(&'a self, other: &'a OwnedFd) -> &'a OwnedFd {
+        self.from.as_ref().unwrap_or(other)
+    }
+
+    /// Takes one block. Whether there was one.
+    fn pass_on(&mut self) -> bool {
+        let Some(from) = &self.from else { return false };
+        let mut block = [0; 16 * 1024];
+        match rustix::io::read(from, &mut block) {
+            Ok(0) | Err(rustix::io::Errno::IO) => self.from = None,
+            Ok(count) => {
+                self.say(&block[..count]);
+                return true;
+            }
+            Err(_) => {}
+        }
+        false
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        if self.left == 0 {
+            return;
+        }
+        let shown = &bytes[..bytes.len().min(self.left)];
+        self.left -= shown.len();
+        let mut talk = io::stderr();
+        // There is nowhere to complain.
+        let _ = talk.write_all(shown);
+        if self.left == 0 {
+            let _ = writeln!(talk, "\nwarning: what else it says is left out");
+        }
+    }
+
+    fn pass_on_what_is_there(&mut self) {
+        // Not for ever: it may write faster than this reads.
+        for _ in 0..64 {
+            if !self.pass_on() {
+                return;
+            }
+        }
+    }
+}
+
+fn start(order: &Order<'_>, write: &OwnedFd, talks: &OwnedFd) -> Result<Child, NoAnswer> {
     let nothing = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let talk = io::stderr();
     let text = |bytes: &OsStr| CString::new(bytes.as_bytes());
     let request = || -> Result<Spawn<'_>, NulError> {
         let mut request = Spawn::new(text(order.program.as_os_str())?);
@@ -210,8 +280,9 @@ fn start(order: &Order<'_>, write: &OwnedFd) -> Result<Child, NoAnswer> {
     };
     let mut request = request().map_err(io::Error::other)?;
     request.fds = vec![(nothing.as_fd(), 0), (write.as_fd(), order.answers_on)];
+    request.fds.push((talks.as_fd(), 2));
     if order.answers_on != 1 {
-        request.fds.push((talk.as_fd(), 1));
+        request.fds.push((talks.as_fd(), 1));
     }
     spawn(&request).map_err(|error| NoAnswer::System(io::Error::other(error)))
 }

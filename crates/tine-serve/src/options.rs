@@ -116,7 +116,14 @@ impl Options {
         let user = text("PM2_SERVE_BASIC_AUTH_USERNAME");
         let password = text("PM2_SERVE_BASIC_AUTH_PASSWORD");
         match flag("PM2_SERVE_BASIC_AUTH")? {
-            None => {}
+            // Who names a user and a password wants them asked for.
+            None => match (user, password) {
+                (None, None) => {}
+                (Some(user), Some(password)) => {
+                    self.basic_auth = Some(Credentials { user, password });
+                }
+                _ => return Err(ServeError::HalfCredentials),
+            },
             Some(false) => self.basic_auth = None,
             Some(true) => {
                 self.basic_auth = match (user, password) {

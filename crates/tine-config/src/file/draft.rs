@@ -43,8 +43,10 @@ pub(super) struct Serve {
 
 /// The variables in which a server of files finds its user and password, so that they are in no list
 /// of processes. The names are PM2's.
+pub(super) const SERVE_AUTH: &str = "PM2_SERVE_BASIC_AUTH";
+/// See [`SERVE_AUTH`].
 pub(super) const SERVE_USER: &str = "PM2_SERVE_BASIC_AUTH_USERNAME";
-/// See [`SERVE_USER`].
+/// See [`SERVE_AUTH`].
 pub(super) const SERVE_PASSWORD: &str = "PM2_SERVE_BASIC_AUTH_PASSWORD";
 
 impl Serve {

@@ -1,7 +1,7 @@
 //! How do the apps of a process file become apps in their final form?
 
 use super::decode::decode;
-use super::draft::{Draft, SERVE_PASSWORD, SERVE_USER, Serve};
+use super::draft::{Draft, SERVE_AUTH, SERVE_PASSWORD, SERVE_USER, Serve};
 use super::find::Language;
 use super::read::{Document, Source, read};
 use super::sections;
@@ -281,6 +281,9 @@ fn finish(
             return None;
         }
         Some(Ok(serve)) => {
+            if serve.user.is_some() || serve.password.is_some() {
+                env.insert(SERVE_AUTH.to_owned(), "true".to_owned());
+            }
             for (name, value) in [(SERVE_USER, &serve.user), (SERVE_PASSWORD, &serve.password)] {
                 if let Some(value) = value {
                     env.insert(name.to_owned(), value.clone());

@@ -7,13 +7,17 @@ use super::super::registry::{Registry, Watcher};
 use super::super::target::{self, Meant};
 use super::super::words;
 use super::scale::resize;
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
+use tine_control::event::ReloadStage;
 use tine_control::reply::{Acted, Done};
 use tine_control::request::{Delete, Reload, Reset, Restart, Signal, Stop};
 use tine_control::server::Responder;
-use tine_control::{Changes, ErrorCode, Failure, Note, ProcessStatus, Variables};
+use tine_control::{
+    Changes, ErrorCode, Failure, Note, ProcessInfo, ProcessStatus, Variables, What,
+};
 use tine_rules::managed::{Ask, Until};
 
 /// How long a program that was restarted and says nothing is watched.
@@ -158,7 +162,38 @@ pub(super) async fn reload(
         force,
     });
     asks.extend(resized);
-    Ok(carry_out(registry, asks, reload.wait, watcher).await)
+    let names: BTreeSet<String> = asks
+        .iter()
+        .map(|(app, ..)| app.core.borrow().spec.name.clone())
+        .collect();
+    let tell = |app: &String, stage, text: String| {
+        let app = app.clone();
+        registry.publish(What::Reload { app, stage, text });
+    };
+    for app in &names {
+        tell(app, ReloadStage::Begun, String::new());
+    }
+    let acted = carry_out(registry, asks, reload.wait, watcher).await;
+    for app in names.iter().filter(|_| reload.wait) {
+        let failed = acted.failed.iter().find(|one| one.process.name == *app);
+        let (stage, text) = match failed {
+            None => (ReloadStage::Done, String::new()),
+            // What ran before runs on, unless nothing did.
+            Some(failed) => {
+                let of_app = |one: &&ProcessInfo| one.name == *app;
+                let mut processes = acted.processes.iter().filter(of_app);
+                let all_serve = processes.all(|one| one.status == ProcessStatus::Online);
+                let stage = if all_serve {
+                    ReloadStage::RolledBack
+                } else {
+                    ReloadStage::Failed
+                };
+                (stage, failed.text.clone())
+            }
+        };
+        tell(app, stage, text);
+    }
+    Ok(acted)
 }
 
 pub(super) async fn delete(
