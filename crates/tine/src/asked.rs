@@ -1,11 +1,11 @@
 //! What do the options of a command line mean for an app?
 
 use crate::args::BalanceWord;
-use crate::args::app::{AppOptions, LogTypeWord};
+use crate::args::app::{AppOptions, ExecModeWord, LogTypeWord};
 use crate::ui::Ui;
 use std::path::Path;
 use tine_config::{LogFile, Options, Words};
-use tine_control::{Balance, FilterEnv, LogType};
+use tine_control::{Balance, ExecMode, FilterEnv, LogType};
 
 /// The options in plain data. What was not given is `None`.
 pub(crate) fn options(args: &AppOptions, arguments: &[String]) -> Options {
@@ -21,6 +21,10 @@ pub(crate) fn options(args: &AppOptions, arguments: &[String]) -> Options {
         interpreter: args.interpreter.clone(),
         interpreter_args: args.interpreter_args.clone().map(Words::Line),
         execute_command: yes(args.execute_command),
+        exec_mode: args.exec_mode.map(|word| match word {
+            ExecModeWord::Fork => ExecMode::Fork,
+            ExecModeWord::Cluster => ExecMode::Cluster,
+        }),
         instances: args.instances,
         balance: args.balance.map(balance),
         uid: args.uid.clone(),

@@ -25,6 +25,27 @@ fn instances_are_so_many_processes_with_numbers_of_their_own() {
 }
 
 #[test]
+fn the_mode_can_be_said() {
+    let home = Home::new();
+    let program = fixture("http.js").display().to_string();
+    home.ok(["start", &program, "--name", "one", "--exec-mode", "cluster"]);
+    assert_eq!(home.process("one")["exec_mode"], "cluster");
+    home.ok(["delete", "one"]);
+    home.ok([
+        "start",
+        &program,
+        "--name",
+        "alone",
+        "-i",
+        "1",
+        "--exec-mode",
+        "fork",
+    ]);
+    assert_eq!(home.process("alone")["exec_mode"], "fork");
+    home.refused(2, ["start", &program, "-x", "--exec-mode", "cluster"]);
+}
+
+#[test]
 fn node_with_instances_is_a_cluster_behind_one_port() {
     let home = Home::new();
     home.ok([

@@ -31,6 +31,11 @@ pub(crate) struct AppOptions {
     #[arg(short = 'x', long)]
     pub(crate) execute_command: bool,
 
+    /// `cluster`: the processes share their ports, also with one process, and for programs made with
+    /// tine-cluster; `fork`: each by itself.
+    #[arg(long, value_name = "MODE", conflicts_with = "execute_command")]
+    pub(crate) exec_mode: Option<ExecModeWord>,
+
     /// What runs the script: `node`, `python3`, a path, or `none` to execute it directly.
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) interpreter: Option<String>,
@@ -213,4 +218,15 @@ pub(crate) enum LogTypeWord {
     Raw,
     /// As JSON objects.
     Json,
+}
+
+/// The word for how processes stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ExecModeWord {
+    /// Each by itself.
+    #[value(alias = "fork_mode")]
+    Fork,
+    /// They share their ports.
+    #[value(alias = "cluster_mode")]
+    Cluster,
 }
