@@ -71,7 +71,7 @@ pub(crate) fn print(text: &str) -> Result<(), Trouble> {
 /// Writes a value as JSON in one line.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json<T: serde::Serialize>(value: &T) -> Result<(), Trouble> {
     to_out(|out| {
         serde_json::to_writer(&mut *out, value)?;
@@ -82,7 +82,7 @@ pub(crate) fn print_json<T: serde::Serialize>(value: &T) -> Result<(), Trouble> 
 /// Writes to standard output through a buffer.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn to_out(
     write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
 ) -> Result<(), Trouble> {
