@@ -48,6 +48,9 @@ pub(super) struct WrittenSlot {
     pub(super) processes: Vec<WrittenProcess>,
     #[serde(default)]
     pub(super) listening: Vec<String>,
+    /// Why its process could not be created.
+    #[serde(default)]
+    pub(super) refused: String,
 }
 
 /// One generation of it.
@@ -223,5 +226,6 @@ fn written(core: &Core, number: u32, slot: &Slot) -> WrittenSlot {
         exits: slot.exits.iter().cloned().collect(),
         processes: processes.collect(),
         listening: slot.listening.clone(),
+        refused: slot.refused.clone(),
     }
 }

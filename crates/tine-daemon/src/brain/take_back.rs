@@ -57,13 +57,22 @@ pub(super) fn all(registry: &Rc<Registry>, held: Inventory) {
         Some(AppId(number))
     });
     let mut doubtful = Vec::new();
+    let mut unread = BTreeSet::new();
     for id in apps.collect::<Vec<_>>() {
         if let Err(error) = app(registry, &mut left, id, &mut doubtful) {
-            log(format_args!("taking the app {} back: {error}", id.0));
+            // Whoever wrote it may yet come back: its processes are left alone.
+            log(format_args!(
+                "taking the app {} back: {error}; it is left as it is",
+                id.0
+            ));
+            unread.insert(id);
         }
     }
     // Ordered by a brain that died before it could write down that it had.
     for (place, running) in left.processes {
+        if unread.contains(&place.app) {
+            continue;
+        }
         log(format_args!(
             "ending {}, which nobody knows of",
             running.name
@@ -71,7 +80,15 @@ pub(super) fn all(registry: &Rc<Registry>, held: Inventory) {
         kill(&running);
         registry.link.forget(process::names(place).to_vec());
     }
-    let names: Vec<String> = left.descriptors.into_keys().collect();
+    let kept = |name: &str| {
+        let of_app = Place::read(name).is_some_and(|place| unread.contains(&place.app));
+        of_app
+            || unread
+                .iter()
+                .any(|id| name.starts_with(&cluster_prefix(*id)))
+    };
+    let names = left.descriptors.into_keys().filter(|name| !kept(name));
+    let names: Vec<String> = names.collect();
     if !names.is_empty() {
         registry.link.forget(names);
     }
@@ -129,6 +146,7 @@ fn app(
         let mut slot = Slot::new(written.id, written.created);
         slot.exits = written.exits.into();
         slot.listening = written.listening;
+        slot.refused = written.refused;
         core.slots.insert(written.number, Box::new(slot));
         for process in written.processes {
             let place = Place {

@@ -406,6 +406,13 @@ pub(super) async fn carry_out(
         waiting.push((app, answer, before));
     }
     if !wait {
+        // Accepted is what the next brain would do too.
+        while meant
+            .iter()
+            .any(|meant| !meant.app.core.borrow().inbox.is_empty())
+        {
+            tokio::task::yield_now().await;
+        }
         registry.link.settled().await;
         acted.processes = show(&meant);
         return acted;
