@@ -323,6 +323,8 @@ impl Run<'_> {
     fn notice(&mut self, notice: Notice) {
         let report = match notice {
             Notice::AllReady { after } => {
+                // What the beginning took will not be needed again.
+                tine_sys::memory::give_back();
                 let mut addresses = self.primary.addresses();
                 if addresses.is_empty() {
                     let own = self.listening.drain(..);
