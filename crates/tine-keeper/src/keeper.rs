@@ -140,6 +140,7 @@ struct Keeper {
     forced: bool,
     /// Something has happened since memory was last given back.
     busy: bool,
+    has_slept: bool,
     buffer: Vec<u8>,
 }
 
@@ -183,6 +184,7 @@ impl Keeper {
             ends_at: None,
             forced: false,
             busy: true,
+            has_slept: false,
             buffer: vec![0; MAX_PACKET],
         })
     }
@@ -310,6 +312,11 @@ impl Keeper {
         }
         if at_once {
             sooner(now);
+        }
+        if wake.is_none() && !self.has_slept {
+            // What the beginning took will not be needed again.
+            self.has_slept = true;
+            tine_sys::memory::give_back();
         }
         // Once it has been quiet for a while, and not again before something has happened.
         let quiet_at = now + QUIET;

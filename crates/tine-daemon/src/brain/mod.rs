@@ -113,6 +113,7 @@ async fn live(home: Home, mut client: Client) -> Result<(), Error> {
     let busy = registry.clone();
     tokio::task::spawn_local(async move {
         // What the beginning took will not be needed again.
+        tine_sys::memory::give_back();
         busy.busy.notify_one();
         loop {
             busy.busy.notified().await;

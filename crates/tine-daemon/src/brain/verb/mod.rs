@@ -120,4 +120,6 @@ async fn with_notes<A: Into<Answer>>(
         let _ = reply.note(&note);
     }
     reply.finish(outcome);
+    // It may have been much; what little follows is given back when it is quiet.
+    tine_sys::memory::give_back();
 }
