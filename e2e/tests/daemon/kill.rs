@@ -81,3 +81,19 @@ fn when_the_keeper_is_killed_the_apps_serve_on_and_can_be_ended() {
     start(&home, &["app.sh", "--name", "next"]);
     assert_eq!(statuses(&home), "next online");
 }
+
+#[test]
+fn a_second_kill_waits_for_nobody() {
+    let home = home();
+    home.write("stays.sh", "trap '' INT TERM; while :; do sleep 1; done");
+    start(&home, &["stays.sh", "--kill-timeout", "3600000"]);
+    let (brain, workers) = (home.brain(), home.workers());
+    let first = home.call(["kill"]).start();
+    until("the beginning of the end", SECONDS, || {
+        !home.run(["set", "a:b", "c"]).err.is_empty()
+    });
+    home.run(["kill"]);
+    wait_gone(brain);
+    assert!(workers.iter().all(|pid| !process::is_alive(*pid)));
+    drop(first);
+}

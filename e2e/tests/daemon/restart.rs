@@ -122,3 +122,14 @@ fn nobody_of_this_name() {
     start(&home, &["app.sh"]);
     home.refused(5, ["restart", "web"]).says("web").hints();
 }
+
+#[test]
+fn one_name_is_not_given_to_several_apps() {
+    let home = home();
+    start(&home, &["app.sh", "--name", "one"]);
+    start(&home, &["app.sh", "--name", "two"]);
+    let asked = json!({"do": "restart", "target": "all", "changes": {"name": "x"}});
+    let refused = home.control().try_ask(asked).unwrap().unwrap_err();
+    assert_eq!(refused["code"], "invalid");
+    assert_eq!(statuses(&home), "one online, two online");
+}

@@ -67,3 +67,15 @@ fn counters_of_restarts_can_be_set_back() {
     assert_eq!(home.process("other")["restarts"], 0);
     home.refused(5, ["reset", "web"]).says("web").hints();
 }
+
+#[test]
+fn what_is_being_taken_away_does_not_count() {
+    let home = home();
+    home.write("slow.sh", "trap '' INT; while :; do sleep 0.2; done");
+    start(&home, &["slow.sh", "-i", "4", "--kill-timeout", "2000"]);
+    home.ok(["scale", "slow", "2", "--no-wait"]);
+    home.ok(["scale", "slow", "4"]);
+    home.wait_for("slow", "four of them", |_| {
+        pids(&home, "slow").len() == 4 && home.list().len() == 4
+    });
+}

@@ -166,3 +166,20 @@ fn attach_shows_what_is_written_until_it_is_interrupted() {
     assert_eq!(attached.wait_exit(SECONDS).code(), Some(130));
     assert_eq!(home.process("tick")["status"], "online");
 }
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "makes a FIFO")]
+fn a_fifo_in_the_place_of_a_file_makes_nobody_wait() {
+    let home = home();
+    let made = |name: &str| {
+        let made = std::process::Command::new("mkfifo")
+            .arg(home.folder().join(name))
+            .status();
+        assert!(made.unwrap().success(), "mkfifo {name}");
+    };
+    made("package.json");
+    made("app-0.pid");
+    start(&home, &["app.js", "--pid", "app.pid"]);
+    assert_eq!(statuses(&home), "app online");
+    home.ok(["restart", "app"]);
+}
