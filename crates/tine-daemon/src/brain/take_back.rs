@@ -296,9 +296,11 @@ fn take_process(
     }
     let taken = Process {
         pid: Pid::from_raw(number),
-        started: running
-            .as_ref()
-            .map_or(written.started, |running| running.started),
+        // As it was shown before; the keeper's clock ran a moment earlier.
+        started: match (&running, written.pid) {
+            (Some(running), None) => running.started,
+            (_, Some(_)) | (None, None) => written.started,
+        },
         pidfd: running.and_then(|running| running.pidfd),
         worker: written.worker.map(WorkerId),
         birth: None,
